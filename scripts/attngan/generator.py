@@ -1,0 +1,236 @@
+"""The generator of AttnGAN (Xu et al. 2018, arXiv 1711.10485, section 3.1).
+
+A caption is painted coarse to fine: a first stage makes 64 x 64 places from the sentence and
+noise; each later stage doubles the side, having every place look at the words that concern it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from scripts.attngan.attention import attend
+
+FIRST_SIDE = 4  # the map that noise and sentence are spread over
+FIRST_UPS = 4  # 4 -> 64
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Sizes; the defaults are those of the published COCO model.
+
+    Raises ValueError if there is no stage, or if the codes need more entries than the noise has.
+    """
+
+    sentence: int = 256  # D, size of the sentence and of each word
+    noise: int = 100  # Z, length of z
+    condition: int = 100  # C, size of the augmented condition
+    width: int = 48  # F, channels of a stage's map
+    stages: int = 3  # 1 to 3 (or more): the last picture is 64 * 2**(stages - 1) pixels wide
+    residuals: int = 3  # residual blocks of each later stage
+    every_stage: bool = True  # False: paint the last stage only (the published AttnDCGAN)
+    # Groups of z's leading entries; each group becomes a one-hot vector, set at its largest entry:
+    # categorical codes as in InfoGAN (Chen et al. 2016). Empty: z is used as it is.
+    codes: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "codes", tuple(self.codes))  # a list, when it was read from YAML
+        if self.stages < 1:
+            raise ValueError(f"stages must be at least 1, not {self.stages}")
+        if sum(self.codes) > self.noise:
+            raise ValueError(f"codes {self.codes} do not fit into noise of length {self.noise}")
+
+
+@dataclass
+class Painting:
+    """What the generator paints, stage by stage; S = 64, 128, 256, ..."""
+
+    pictures: list[Tensor]  # (B, 3, S, S) in [-1, 1], coarse to fine
+    attention: list[Tensor]  # (B, T, S, S): what stage 2, 3, ... looked at, S of the stage before
+    mu: Tensor  # (B, C), mean of the condition
+    logvar: Tensor  # (B, C), logarithm of its variance
+    features: Tensor  # (B, F, S, S), the last stage's map
+
+
+def as_codes(z: Tensor, groups: tuple[int, ...]) -> Tensor:
+    """Turn groups of z's leading entries into one-hot vectors, set at their largest entries.
+
+    z is (B, Z); the result has its shape, and what is behind the groups stays as it is. Entries
+    of normal noise are exchangeable, so that each category is equally likely.
+    """
+    parts = z.split([*groups, z.shape[1] - sum(groups)], dim=1)
+    chosen = [functional.one_hot(part.argmax(1), part.shape[1]).to(z) for part in parts[:-1]]
+    return torch.cat([*chosen, parts[-1]], dim=1)
+
+
+class Conditioning(nn.Module):
+    """Conditioning augmentation (StackGAN, Zhang et al. 2017, arXiv 1612.03242, section 3.2).
+
+    The sentence becomes a normal distribution, from which eps takes a sample.
+    """
+
+    def __init__(self, sentence: int, condition: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(sentence, 4 * condition)
+
+    def forward(self, sentence: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """From the sentence (B, D) and normal noise eps (B, C): condition, mu, logvar, all (B, C).
+
+        With eps = 0 the condition is the mean.
+        """
+        mu, logvar = functional.glu(self.linear(sentence), dim=1).chunk(2, dim=1)
+        return mu + eps * (0.5 * logvar).exp(), mu, logvar
+
+
+class Up(nn.Module):
+    """Doubles the side of a map."""
+
+    def __init__(self, channels: int, result: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 2 * result, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(2 * result)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.interpolate(x, scale_factor=2, mode="nearest")  # (B, channels, 2S, 2S)
+        return functional.glu(self.norm(self.conv(x)), dim=1)  # (B, result, 2S, 2S)
+
+
+class Residual(nn.Module):
+    """Adds a correction to a map (B, channels, S, S)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, 2 * channels, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(2 * channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.glu(self.norm1(self.conv1(x)), dim=1)
+        return x + self.norm2(self.conv2(y))
+
+
+class FirstStage(nn.Module):
+    """Spreads condition and noise over 4 x 4 places and grows them to 64 x 64."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        width = config.width * 2**FIRST_UPS  # halved by each Up
+        spread = 2 * width * FIRST_SIDE**2
+        self.linear = nn.Linear(config.condition + config.noise, spread, bias=False)
+        self.norm = nn.BatchNorm1d(spread)
+        self.ups = nn.Sequential(*(Up(width >> i, width >> (i + 1)) for i in range(FIRST_UPS)))
+
+    def forward(self, z: Tensor, condition: Tensor) -> Tensor:
+        x = self.linear(torch.cat([condition, z], dim=1))  # (B, 2 * 16F * 4 * 4)
+        x = functional.glu(self.norm(x), dim=1)  # (B, 16F * 4 * 4)
+        return self.ups(x.unflatten(1, (-1, FIRST_SIDE, FIRST_SIDE)))  # (B, F, 64, 64)
+
+
+class NextStage(nn.Module):
+    """Refines a map in the light of the words, and doubles its side."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.words = nn.Conv2d(config.sentence, width, 1, bias=False)  # U of section 3.1
+        self.residuals = nn.Sequential(*(Residual(2 * width) for _ in range(config.residuals)))
+        self.up = Up(2 * width, width)
+
+    def forward(self, x: Tensor, words: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
+        """From a map (B, F, S, S): the next, (B, F, 2S, 2S), and the attention, (B, T, S, S)."""
+        words = self.words(words[..., None])[..., 0]  # (B, F, T)
+        context, attention = attend(x.flatten(2), words, padding)  # (B, F, S*S), (B, S*S, T)
+        context = context.unflatten(2, x.shape[2:])  # (B, F, S, S)
+        x = self.residuals(torch.cat([x, context], dim=1))  # (B, 2F, S, S)
+        return self.up(x), attention.transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+class ToPicture(nn.Module):
+    """Reads colours off a map: (B, F, S, S) -> (B, 3, S, S) in [-1, 1]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, 3, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x).tanh()
+
+
+class Generator(nn.Module):
+    """Paints captions."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.conditioning = Conditioning(config.sentence, config.condition)
+        self.first = FirstStage(config)
+        self.later = nn.ModuleList(NextStage(config) for _ in range(config.stages - 1))
+        painted = config.stages if config.every_stage else 1
+        self.paint = nn.ModuleList(ToPicture(config.width) for _ in range(painted))
+
+    def forward(
+        self, z: Tensor, eps: Tensor, words: Tensor, sentence: Tensor, padding: Tensor
+    ) -> Painting:
+        """Paint one picture for each caption.
+
+        In evaluation mode the captions are painted one by one and without their padding, so that
+        a picture is the same to the last bit whatever else is painted with it: matrix products
+        are summed in an order that depends on their sizes. On a CPU this costs no time.
+
+        Args:
+            z: normal noise, (B, Z).
+            eps: normal noise of the conditioning augmentation, (B, C).
+            words: the words in their context, (B, D, T).
+            sentence: the whole caption, (B, D).
+            padding: bool, (B, T); true where a caption has no word. Its attention is zero.
+
+        Raises ValueError, in evaluation mode, if a caption has no words at all.
+        """
+        if self.training:
+            return self.together(z, eps, words, sentence, padding)
+        if padding.all(dim=1).any():
+            raise ValueError("a caption without words cannot be painted")
+        alone = zip(z.split(1), eps.split(1), words, sentence.split(1), ~padding, strict=True)
+        paintings = [
+            self.together(z, eps, words[None, :, real], sentence, padding.new_zeros(1, int(real.sum())))
+            for z, eps, words, sentence, real in alone
+        ]
+        return gather(paintings, padding)
+
+    def together(
+        self, z: Tensor, eps: Tensor, words: Tensor, sentence: Tensor, padding: Tensor
+    ) -> Painting:
+        """As forward, with all captions in one batch, whose makeup touches the last bits."""
+        condition, mu, logvar = self.conditioning(sentence, eps)
+        maps = [self.first(as_codes(z, self.config.codes), condition)]  # (B, F, 64, 64)
+        attention = []
+        for stage in self.later:
+            features, looked = stage(maps[-1], words, padding)  # (B, F, 2S, 2S), (B, T, S, S)
+            maps.append(features)
+            attention.append(looked)
+        painted = maps[-len(self.paint) :]
+        pictures = [paint(x) for paint, x in zip(self.paint, painted, strict=True)]
+        return Painting(pictures, attention, mu, logvar, maps[-1])
+
+
+def gather(paintings: list[Painting], padding: Tensor) -> Painting:
+    """One painting of many, each made of one caption without its padding, (B, T)."""
+
+    def spread(looked: Tensor, real: Tensor) -> Tensor:
+        whole = looked.new_zeros(1, len(real), *looked.shape[2:])  # (1, T, S, S)
+        whole[:, real] = looked
+        return whole
+
+    attention = [
+        [spread(looked, real) for looked in painting.attention]
+        for painting, real in zip(paintings, ~padding, strict=True)
+    ]
+    return Painting(
+        pictures=[torch.cat(rows) for rows in zip(*(p.pictures for p in paintings), strict=True)],
+        attention=[torch.cat(rows) for rows in zip(*attention, strict=True)],
+        mu=torch.cat([p.mu for p in paintings]),
+        logvar=torch.cat([p.logvar for p in paintings]),
+        features=torch.cat([p.features for p in paintings]),
+    )

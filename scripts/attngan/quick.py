@@ -1,0 +1,36 @@
+"""Faster equals of the plain networks' parts: same parameters, same names, same results."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from scripts.attngan.generator import Generator, Up
+
+# Rows: the taps of a 4-tap transposed convolution with stride 2; columns: those of a 3-tap
+# convolution behind a nearest doubling. Two neighbours of the doubled map are one place of the
+# small one, so that their taps are added before they are multiplied: 2.25 times fewer products.
+SPREAD = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
+
+
+class QuickUp(nn.Module):
+    """An Up whose doubling and convolution are one transposed convolution."""
+
+    def __init__(self, up: Up) -> None:
+        super().__init__()
+        self.conv = up.conv
+        self.norm = up.norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        """From (B, channels, S, S) to (B, result, 2S, 2S), as Up."""
+        spread = self.conv.weight.new_tensor(SPREAD)
+        kernel = spread @ self.conv.weight.transpose(0, 1) @ spread.T  # (in, out, 4, 4)
+        x = functional.conv_transpose2d(x, kernel, stride=2, padding=1)
+        return functional.glu(self.norm(x), dim=1)
+
+
+def quicken(network: Generator) -> Generator:
+    """The same generator with its slow parts replaced by their equals, in place."""
+    for name, part in list(network.named_modules()):
+        if isinstance(part, Up):
+            network.set_submodule(name, QuickUp(part))
+    return network

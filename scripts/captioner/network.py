@@ -1,0 +1,138 @@
+"""The captioner: a convolutional encoder and an LSTM that says what it saw.
+
+Vinyals et al. 2015, "Show and Tell" (arXiv 1411.4555), with any classification network of
+torchvision in front; the published weights have ResNet-152 (He et al. 2016, arXiv 1512.03385).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence
+
+from scripts.backbones import classifier
+
+# Mean and deviation of ImageNet's red, green and blue in [0, 1]; pictures come normalised by them.
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+END = 2  # the id of <end>, which closes every caption
+
+
+@dataclass(frozen=True)
+class CaptionerConfig:
+    """Sizes; the defaults are those of the published model."""
+
+    vocabulary: int  # V, number of words, <pad> <start> <end> <unk> included
+    backbone: str = "resnet152"  # a classification network, as torchvision.models names it
+    size: int = 224  # S, side of the square picture, in pixels
+    embedding: int = 256  # E, of a word and of the picture
+    hidden: int = 512  # H, of the LSTM
+    layers: int = 1  # of the LSTM
+    max_words: int = 20  # the longest caption, <start> and <end> included
+
+
+def headless(name: str, size: int) -> tuple[nn.Module, int]:
+    """A randomly weighted network of torchvision without its last layer, and its features' number.
+
+    Raises ValueError if torchvision has no such network, or if it does not end in a linear layer.
+    """
+    network = classifier(name, size)
+    path, head = [*network.named_modules()][-1]
+    if not isinstance(head, nn.Linear):
+        raise ValueError(f"{name} cannot describe pictures: it ends in {head}, not in a Linear")
+    network.set_submodule(path, nn.Identity())
+    return network, head.in_features
+
+
+def packed(ids: Tensor, lengths: Tensor) -> Tensor:
+    """What stands before each row's length, (B, T) -> (sum of lengths,), as Decoder orders it."""
+    return pack_padded_sequence(ids, lengths.cpu(), batch_first=True, enforce_sorted=False).data
+
+
+class Encoder(nn.Module):
+    """Puts a picture where the words are: into their embedding."""
+
+    def __init__(self, config: CaptionerConfig) -> None:
+        super().__init__()
+        self.backbone, features = headless(config.backbone, config.size)
+        self.linear = nn.Linear(features, config.embedding)
+        self.norm = nn.BatchNorm1d(config.embedding, momentum=0.01)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Features (B, E) of pictures (B, 3, S, S), normalised by MEAN and STD."""
+        return self.norm(self.linear(self.backbone(pictures)))
+
+
+class Decoder(nn.Module):
+    """An LSTM whose first input is the picture and whose next ones are the words said so far."""
+
+    def __init__(self, config: CaptionerConfig) -> None:
+        super().__init__()
+        self.max_words = config.max_words
+        self.embedding = nn.Embedding(config.vocabulary, config.embedding)
+        self.lstm = nn.LSTM(config.embedding, config.hidden, config.layers, batch_first=True)
+        self.linear = nn.Linear(config.hidden, config.vocabulary)
+
+    def forward(self, features: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Logits of captions, each word given the picture and the words before it.
+
+        Args:
+            features: of the pictures, (B, E).
+            ids: of the words, (B, T), int64; <start> first and <end> last.
+            lengths: words of each caption, (B,), <start> and <end> included, each from 1 to T.
+
+        Returns:
+            Logits, (sum of lengths, V), of the words `packed(ids, lengths)`: the first ones are
+            those of <start>, said on sight of the picture.
+        """
+        before = self.embedding(ids[:, :-1])  # (B, T - 1, E)
+        inputs = torch.cat([features[:, None], before], dim=1)  # (B, T, E)
+        sequence = pack_padded_sequence(
+            inputs, lengths.cpu(), batch_first=True, enforce_sorted=False
+        )
+        said, _ = self.lstm(sequence)
+        return self.linear(said.data)
+
+    def greedy(self, features: Tensor) -> Tensor:
+        """The likeliest word at each step, given the likeliest ones before it.
+
+        Takes features (B, E); gives ids (B, max_words), int64. Behind a row's first <end> all is
+        <end>; no step is computed once every row has said it.
+        """
+        inputs, state = features[:, None], None  # (B, 1, E)
+        said = torch.full(
+            (len(features), self.max_words), END, dtype=torch.int64, device=features.device
+        )
+        done = torch.zeros(len(features), dtype=torch.bool, device=features.device)
+        for step in range(self.max_words):
+            output, state = self.lstm(inputs, state)  # (B, 1, H)
+            word = self.linear(output[:, 0]).argmax(dim=1)  # (B,)
+            said[:, step] = word.masked_fill(done, END)
+            done = done | (word == END)
+            if done.all():
+                break
+            inputs = self.embedding(word)[:, None]  # (B, 1, E)
+        return said
+
+
+class Captioner(nn.Module):
+    """Says in words what is in a picture."""
+
+    def __init__(self, config: CaptionerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+
+    def forward(self, pictures: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Logits for training: see Decoder.forward; pictures (B, 3, S, S) as for Encoder."""
+        return self.decoder(self.encoder(pictures), ids, lengths)
+
+    @torch.inference_mode()
+    def describe(self, pictures: Tensor) -> Tensor:
+        """Ids (B, max_words) of the captions of pictures (B, 3, S, S), as from Decoder.greedy.
+
+        Pictures are looked at one by one, so that no caption depends on what else is described.
+        """
+        return torch.cat([self.decoder.greedy(self.encoder(one)) for one in pictures.split(1)])
