@@ -1,0 +1,151 @@
+"""Captions of scenes in COCO's manner, and the way back: what a caption says of a scene."""
+
+import random
+import re
+
+from scripts.storybook.world import COLOURS, Content
+
+# name: (one, many) in the words people use, the first form being the commonest
+NOUNS = {
+    "cow": (("cow", "cows"),),
+    "bear": (("bear", "bears"),),
+    "sheep": (("sheep", "sheep"),),
+    "horse": (("horse", "horses"),),
+    "elephant": (("elephant", "elephants"),),
+    "giraffe": (("giraffe", "giraffes"),),
+    "car": (("car", "cars"),),
+    "bus": (("bus", "buses"),),
+    "airplane": (("airplane", "airplanes"), ("plane", "planes")),
+    "kite": (("kite", "kites"),),
+    "sailboat": (("sailboat", "sailboats"), ("boat", "boats")),
+    "couch": (("couch", "couches"), ("sofa", "sofas")),
+    "surfer": (("surfer", "surfers"), ("man on a surfboard", "men on surfboards")),
+    "batter": (("baseball player", "baseball players"), ("batter", "batters")),
+}
+
+ACTS = {
+    "cow": ("standing", "grazing"),
+    "bear": ("standing", "walking"),
+    "sheep": ("standing", "grazing"),
+    "horse": ("standing", "running"),
+    "elephant": ("standing", "walking"),
+    "giraffe": ("standing", "walking"),
+    "car": ("parked", "driving"),
+    "bus": ("parked", "driving"),
+    "airplane": ("flying",),
+    "kite": ("flying",),
+    "sailboat": ("sailing", "floating"),
+    "couch": ("sitting",),
+    "surfer": ("riding a wave", "surfing"),
+    "batter": ("swinging a bat", "holding a bat"),
+}
+
+SETTINGS = {
+    "field": ("in a green field", "on a grassy hill", "in the grass"),
+    "forest": ("in a forest", "in the woods", "near some trees"),
+    "snow": ("in the snow", "on a snowy hill", "on snow covered ground"),
+    "beach": ("on a beach", "on the sand by the water", "at a sandy beach"),
+    "desert": ("in the desert", "among the sand dunes", "in a dry desert"),
+    "street": ("on a city street", "in front of tall buildings", "on the street"),
+    "ocean": ("in the ocean", "on the water", "out at sea"),
+    "room": ("in a living room", "in a room with a window", "inside a room"),
+    "sky": ("in a blue sky", "up in the clouds", "in the sky"),
+    "ballpark": ("on a baseball field", "at a baseball game", "on a baseball diamond"),
+}
+
+# What flies is above a place, not in it.
+SETTINGS_ABOVE = {
+    "field": ("over a green field", "above a grassy hill", "over the grass"),
+    "beach": ("over a beach", "above the sand by the water", "over a sandy beach"),
+    "street": ("over a city street", "above tall buildings", "over the street"),
+    "sky": SETTINGS["sky"],
+}
+
+# What of a setting tells the place, asked in this order: a sandy beach is no desert.
+SIGNS = {
+    "ballpark": r"baseball (field|game|diamond)",
+    "beach": r"beach|sand by",
+    "desert": r"desert|dunes",
+    "snow": r"snow",
+    "forest": r"forest|woods|trees",
+    "room": r"room",
+    "street": r"street|buildings",
+    "ocean": r"ocean|on the water|at sea",
+    "sky": r"sky|clouds",
+    "field": r"field|grass",
+}
+
+NUMBERS = {1: ("a",), 2: ("two", "a couple of"), 3: ("three", "a group of three")}
+
+DRESSED = ("batter",)  # their colour is that of their clothes
+
+TEMPLATES = (
+    "{things} {act} {setting}",
+    "{things} {act} {setting}",
+    "{things} that {be} {act} {setting}",
+    "{things} {be} {act} {setting}",
+    "there {be} {things} {act} {setting}",
+    "{setting} {be} {things}",
+    "a picture of {things} {setting}",
+)
+
+NOUN_SIGNS = {
+    kind: re.compile(r"\b(" + "|".join(sorted({w for pair in nouns for w in pair})) + r")\b")
+    for kind, nouns in NOUNS.items()
+}
+
+
+def _article(phrase: str) -> str:
+    return "an" if phrase[0] in "aeiou" else "a"
+
+
+def describe(content: Content, flies: bool, chance: random.Random) -> str:
+    """One sentence, lower case, with all of the content in it."""
+    one, many = chance.choice(NOUNS[content.kind])
+    noun = one if content.count == 1 else many
+    if content.colour:
+        noun = f"{noun} in {content.colour}" if content.kind in DRESSED else f"{content.colour} {noun}"
+    number = chance.choice(NUMBERS[content.count])
+    number = _article(noun) if number == "a" else number
+    settings = SETTINGS_ABOVE if flies else SETTINGS
+    return chance.choice(TEMPLATES).format(
+        things=f"{number} {noun}",
+        act=chance.choice(ACTS[content.kind]),
+        be="is" if content.count == 1 else "are",
+        setting=chance.choice(settings[content.place]),
+    )
+
+
+def captions(content: Content, flies: bool, chance: random.Random, number: int = 5) -> list[str]:
+    """Several sentences that differ from each other, as those of several people do."""
+    told: dict[str, None] = {}
+    while len(told) < number:
+        told[describe(content, flies, chance)] = None
+    return list(told)
+
+
+def kind_of(caption: str) -> str:
+    """The first kind that a caption names, or ""."""
+    found = [(match.start(), kind) for kind, sign in NOUN_SIGNS.items() if (match := sign.search(caption))]
+    return min(found)[1] if found else ""
+
+
+def colour_of(caption: str) -> str:
+    """The colour said of the object; a green field and a blue sky are not its colour."""
+    caption = re.sub(r"\b(green field|blue sky)\b", "", caption)
+    return next((word for word in re.findall(r"\w+", caption) if word in COLOURS), "")
+
+
+def place_of(caption: str) -> str:
+    return next((place for place, sign in SIGNS.items() if re.search(sign, caption)), "")
+
+
+def count_of(caption: str) -> int:
+    if re.search(r"\bthree\b", caption):
+        return 3
+    return 2 if re.search(r"\b(two|couple)\b", caption) else 1
+
+
+def read(caption: str) -> Content:
+    """What a caption says; "" where it says nothing. The inverse of `describe`."""
+    return Content(kind_of(caption), colour_of(caption), place_of(caption), count_of(caption))

@@ -1,0 +1,70 @@
+"""From a scene to its picture, and to the boxes in which its objects stand."""
+
+from functools import lru_cache
+
+from PIL import Image, ImageDraw, ImageFilter
+
+from scripts.storybook.artwork import Artwork, draw_svg, svg
+from scripts.storybook.places import backdrop
+from scripts.storybook.world import KINDS, Scene
+
+# Per number of objects: their size near and far, and where each stands (x, and how much further up),
+# all as shares of the picture's side.
+GROUPS = {
+    1: ((0.62, 0.46), ((0.0, 0.0),)),
+    2: ((0.45, 0.36), ((-0.23, -0.03), (0.23, 0.03))),
+    3: ((0.34, 0.29), ((-0.30, 0.02), (0.0, -0.08), (0.30, 0.04))),
+}
+GROUND = (0.93, 0.84)  # where feet stand, near and far
+AIR = (0.40, 0.34)  # where the middle of what flies is
+SHIFTS = {1: 0.19, 2: 0.05, 3: 0.03}  # to the left, none, to the right
+
+Box = tuple[float, float, float, float]
+
+
+class Renderer:
+    """Renders scenes with one set of artwork at one size; the same scene, the same pixels."""
+
+    def __init__(self, artwork: Artwork, side: int = 256) -> None:
+        self.artwork = artwork
+        self.side = side
+        self.backdrop = lru_cache(maxsize=None)(self._backdrop)
+
+    def render(self, scene: Scene) -> tuple[Image.Image, list[Box]]:
+        """The RGB picture and each object's box (left, top, right, bottom) in shares of the side."""
+        content, layout = scene.content, scene.layout
+        flies = KINDS[content.kind].flies
+        sizes, places = GROUPS[content.count]
+        picture = self.backdrop(content.place, layout.backdrop).copy()
+        sprite = self.artwork.sprite(
+            content.kind,
+            layout.style,
+            content.colour,
+            round(sizes[layout.size] * self.side),
+            bool(layout.direction),
+        )
+        boxes = []
+        for x, y in sorted(places, key=lambda place: place[1]):  # the further ones first
+            middle = 0.5 + x + (layout.position - 1) * SHIFTS[content.count]
+            left = round(middle * self.side - sprite.width / 2)
+            left = min(max(left, 0), self.side - sprite.width)
+            if flies:
+                top = round((AIR[layout.size] + 2 * y) * self.side - sprite.height / 2)
+            else:
+                top = round((GROUND[layout.size] + y) * self.side) - sprite.height
+                self._shadow(picture, left, top + sprite.height, sprite.width)
+            top = min(max(top, 0), self.side - sprite.height)
+            picture.paste(sprite, (left, top), sprite)
+            edges = (left, top, left + sprite.width, top + sprite.height)
+            boxes.append(tuple(round(edge / self.side, 4) for edge in edges))
+        return picture, boxes
+
+    def _backdrop(self, place: str, version: int) -> Image.Image:
+        return draw_svg(svg("0 0 100 100", backdrop(place, version)), self.side).convert("RGB")
+
+    def _shadow(self, picture: Image.Image, left: int, foot: int, width: int) -> None:
+        height = max(2, round(width * 0.09))
+        mask = Image.new("L", picture.size)
+        ImageDraw.Draw(mask).ellipse((left, foot - height, left + width, foot + height // 2), fill=90)
+        mask = mask.filter(ImageFilter.GaussianBlur(height / 4))
+        picture.paste((20, 20, 20), mask=mask)
