@@ -1,0 +1,186 @@
+"""Teaches a painter stage by stage from pictures whose layout is known (see known_noise).
+
+With known noise every (caption, noise) has one right picture, so each stage learns by plain
+distance: of pixels, and of their differences to their neighbours, which keeps edges sharp.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from scripts.attngan.generator import Generator, GeneratorConfig
+from scripts.attngan.quick import quicken
+from scripts.attngan.text_encoder import TextEncoder
+from scripts.errors import UserError
+from scripts.training.damsm import numbered, padding_of
+from scripts.training.dataset import Batch, CaptionedPictures
+from scripts.training.known_noise import noise_for
+from scripts.training.progress import Progress
+from scripts.words import Vocabulary
+
+OBJECTS = 4.0  # how much more a pixel inside an object's box counts
+KL = 0.002  # weight of the conditioning augmentation's divergence
+AVERAGE = 0.998  # of the weights that are kept, per step
+
+
+def train_first(
+    dataset: CaptionedPictures,
+    vocabulary: Vocabulary,
+    text: TextEncoder,
+    config: GeneratorConfig,
+    folder: Path,
+    *,
+    steps: int,
+    batch: int = 16,
+    rate: float = 2e-3,
+    seed: int = 1,
+    device: str = "cpu",
+) -> Generator:
+    """A generator of one stage (64 pixels) after `steps` batches; goes on from `folder`.
+
+    Raises UserError where the dataset has no `codes` of the kind that the config names.
+    """
+    _check_codes(dataset, config)
+    torch.manual_seed(seed)
+    network = quicken(Generator(replace(config, stages=1))).to(device).train()
+    average = _averaged(network)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.05)
+    parts = {"network": network, "average": average, "optimizer": optimizer, "schedule": schedule}
+    progress = Progress(folder, parts, steps)
+    for seen in progress.batches(dataset, batch, seed):
+        painted = network(*_inputs(seen, vocabulary, text, config, device))
+        wanted = _shrink(seen.pictures, 64).to(device)
+        far = distance(painted.pictures[0], wanted, _weights(seen, 64).to(device))
+        spread = divergence(painted.mu, painted.logvar)
+        _step(far + KL * spread, network, optimizer, schedule)
+        average.update_parameters(network)
+        progress.log(distance=far, divergence=spread)
+    return average.module.eval()
+
+
+def train_next(
+    dataset: CaptionedPictures,
+    vocabulary: Vocabulary,
+    text: TextEncoder,
+    config: GeneratorConfig,
+    earlier: Generator,
+    folder: Path,
+    *,
+    steps: int,
+    batch: int = 16,
+    rate: float = 2e-3,
+    seed: int = 1,
+    device: str = "cpu",
+) -> Generator:
+    """`earlier` with one more stage, which alone learns; on crops of half the side.
+
+    A later stage sees each place, its surroundings and the words, so that a part of the map
+    teaches it as well as the whole, for a quarter of the cost.
+    """
+    torch.manual_seed(seed)
+    stages = earlier.config.stages + 1
+    network = quicken(Generator(replace(config, stages=stages))).to(device)
+    network.load_state_dict(earlier.state_dict(), strict=False)
+    stage, paint = network.later[-1].train(), network.paint[-1].train()
+    learning = torch.nn.ModuleDict({"stage": stage, "paint": paint})
+    average = _averaged(learning)
+    optimizer = torch.optim.AdamW(learning.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.05)
+    parts = {"learning": learning, "average": average, "optimizer": optimizer, "schedule": schedule}
+    progress = Progress(folder, parts, steps)
+    earlier = earlier.to(device).eval()
+    side = 64 * 2 ** (stages - 1)
+    for seen in progress.batches(dataset, batch, seed):
+        inputs = _inputs(seen, vocabulary, text, config, device)
+        with torch.no_grad():
+            before = earlier(*inputs).features  # (B, F, S, S)
+        wanted = torch.cat([_shrink(seen.pictures, side), _weights(seen, side)], dim=1).to(device)
+        before, wanted = crop(before, wanted)
+        features, _ = stage(before, inputs[2], inputs[4])
+        far = distance(paint(features), wanted[:, :3], wanted[:, 3:])
+        _step(far, learning, optimizer, schedule)
+        average.update_parameters(learning)
+        progress.log(distance=far)
+    stage.load_state_dict(average.module["stage"].state_dict())
+    paint.load_state_dict(average.module["paint"].state_dict())
+    return network.eval()
+
+
+def distance(painted: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
+    """Mean absolute difference of pixels and of their slopes; weights (B, 1, S, S) have mean 1."""
+    off = painted - wanted  # (B, 3, S, S)
+    slopes = (off[..., 1:] - off[..., :-1]).abs() * weights[..., 1:]
+    slants = (off[..., 1:, :] - off[..., :-1, :]).abs() * weights[..., 1:, :]
+    return (off.abs() * weights).mean() + slopes.mean() + slants.mean()
+
+
+def divergence(mu: Tensor, logvar: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of N(mu, exp(logvar)) from N(0, 1): StackGAN, equation 2."""
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean()
+
+
+def crop(before: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Half the side of a map (B, F, S, S) and the same part of what is wanted, (B, 4, 2S, 2S)."""
+    half = before.shape[-1] // 2
+    corners = torch.randint(0, half + 1, (len(before), 2)).tolist()
+    maps = [x[:, y : y + half, x0 : x0 + half] for x, (y, x0) in zip(before, corners, strict=True)]
+    parts = [
+        x[:, 2 * y : 2 * (y + half), 2 * x0 : 2 * (x0 + half)]
+        for x, (y, x0) in zip(wanted, corners, strict=True)
+    ]
+    return torch.stack(maps), torch.stack(parts)
+
+
+def _inputs(
+    seen: Batch, vocabulary: Vocabulary, text: TextEncoder, config: GeneratorConfig, device: str
+) -> tuple[Tensor, ...]:
+    """z, eps, words, sentence and padding of a batch, as Generator wants them."""
+    codes = torch.tensor([record["codes"] for record in seen.records])
+    z = noise_for(codes, config.codes, config.noise)
+    eps = torch.randn(len(z), config.condition)
+    ids, lengths = numbered(seen.captions, vocabulary)
+    with torch.no_grad():
+        words, sentence = text(ids.to(device), lengths)
+    padding = padding_of(lengths, ids.shape[1]).to(device)
+    return z.to(device), eps.to(device), words, sentence, padding
+
+
+def _weights(seen: Batch, side: int) -> Tensor:
+    """(B, 1, side, side): more where the objects' boxes are, and 1 in the mean of each picture."""
+    weights = torch.ones(len(seen.records), 1, side, side)
+    for plane, record in zip(weights, seen.records, strict=True):
+        for box in record.get("boxes", []):
+            left, top, right, bottom = (round(edge * side) for edge in box)
+            plane[:, top:bottom, left:right] = 1 + OBJECTS
+    return weights / weights.mean(dim=(2, 3), keepdim=True)
+
+
+def _shrink(pictures: Tensor, side: int) -> Tensor:
+    if pictures.shape[-1] == side:
+        return pictures
+    return F.interpolate(pictures, size=side, mode="area")
+
+
+def _averaged(network: torch.nn.Module) -> AveragedModel:
+    average = get_ema_multi_avg_fn(AVERAGE)
+    return AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+
+
+def _step(loss: Tensor, network: torch.nn.Module, optimizer, schedule) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimizer.step()
+    schedule.step()
+
+
+def _check_codes(dataset: CaptionedPictures, config: GeneratorConfig) -> None:
+    if any(len(record.get("codes", ())) != len(config.codes) for record in dataset.records):
+        raise UserError(
+            f"{dataset.folder}: this training needs {len(config.codes)} `codes` for every picture."
+        )

@@ -1,0 +1,86 @@
+"""A training that survives being killed at any moment, and tells how it goes."""
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from scripts.training.dataset import Batch, CaptionedPictures
+
+
+class Stateful(Protocol):
+    def state_dict(self) -> dict: ...
+
+    def load_state_dict(self, state: dict) -> object: ...
+
+
+class Progress:
+    """Step counter, checkpoints, and a table of losses of one training.
+
+    `parts` are all that a checkpoint keeps (networks, optimisers, averages). A folder with a
+    checkpoint is gone on from; one with a finished training has nothing left to do.
+    """
+
+    def __init__(
+        self, folder: Path, parts: Mapping[str, Stateful], steps: int, every: float = 60
+    ) -> None:
+        self.folder = folder
+        self.parts = parts
+        self.steps = steps
+        self.every = every  # seconds between checkpoints
+        self.sums: dict[str, float] = defaultdict(float)
+        self.counted = 0
+        self.step = self._resume()
+
+    def batches(self, dataset: CaptionedPictures, size: int, seed: int) -> Iterator[Batch]:
+        """The batches that are left; a checkpoint is written now and then, and at the end."""
+        saved = time.monotonic()
+        for batch in dataset.batches(size, seed, self.step, self.steps):
+            yield batch
+            self.step += 1
+            if time.monotonic() - saved > self.every or self.step == self.steps:
+                self._save()
+                saved = time.monotonic()
+
+    @property
+    def share(self) -> float:
+        """How much of the training is done, from 0 to 1."""
+        return self.step / self.steps
+
+    def log(self, every: int = 100, **losses: torch.Tensor) -> None:
+        """Note the losses of a step; the mean of each `every` steps becomes a line of losses.tsv."""
+        for name, loss in losses.items():
+            self.sums[name] += loss.item()
+        self.counted += 1
+        if self.counted < every:
+            return
+        means = {name: total / self.counted for name, total in self.sums.items()}
+        path = self.folder / "losses.tsv"
+        new = not path.exists()
+        with path.open("a", encoding="utf-8") as table:
+            if new:
+                table.write("\t".join(["step", "seconds", *means]) + "\n")
+            values = [f"{mean:.5f}" for mean in means.values()]
+            table.write("\t".join([str(self.step + 1), f"{time.time():.0f}", *values]) + "\n")
+        self.sums.clear()
+        self.counted = 0
+
+    def _resume(self) -> int:
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return 0
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        for name, part in self.parts.items():
+            part.load_state_dict(checkpoint[name])
+        return checkpoint["step"]
+
+    def _save(self) -> None:
+        checkpoint = {name: part.state_dict() for name, part in self.parts.items()}
+        half = self.folder / "checkpoint.pt.part"
+        torch.save({"step": self.step, **checkpoint}, half)
+        os.replace(half, self.folder / "checkpoint.pt")
