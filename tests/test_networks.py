@@ -237,7 +237,7 @@ def decoder_that_says(*words: int) -> Decoder:
 
 def test_greedy_feeds_back_its_last_word_and_fills_up_with_end() -> None:
     sight = functional.one_hot(torch.tensor([0]), 12).float()
-    said = decoder_that_says(1, 7, END).greedy(sight)
+    said = decoder_that_says(1, 7, END, 8, 9).greedy(sight)
     assert said.tolist() == [[1, 7, END, END, END]]
 
 
@@ -246,10 +246,12 @@ def test_greedy_is_cut_at_max_words() -> None:
     assert decoder_that_says(1, 7, 8, 9, 10, 11).greedy(sight).tolist() == [[1, 7, 8, 9, 10]]
 
 
-def test_a_row_that_ended_does_not_stop_the_others() -> None:
+def test_a_row_that_ended_stays_silent_and_does_not_stop_the_others() -> None:
     sight = functional.one_hot(torch.tensor([7, 0]), 12).float()
-    said = decoder_that_says(1, 7, END).greedy(sight)
-    assert said.tolist() == [[END] * 5, [1, 7, END, END, END]]
+    said = decoder_that_says(1, 7, 8, 9, END, 10).greedy(sight[1:])
+    assert said.tolist() == [[1, 7, 8, 9, END]]
+    said = decoder_that_says(1, 3, 4, 7, END, 8).greedy(sight)
+    assert said.tolist() == [[END] * 5, [1, 3, 4, 7, END]]
 
 
 def test_teacher_forcing_scores_each_word_from_those_before() -> None:
@@ -417,17 +419,25 @@ def test_what_belongs_together_costs_less() -> None:
     assert sentence_loss(whole, whole) < 0.01 < sentence_loss(whole, whole.roll(1, dims=0))
 
 
-def test_twins_are_no_wrong_answers() -> None:
-    similar = torch.tensor([[1.0, 0.9, 0.0], [0.8, 1.0, 0.1], [0.0, 0.2, 1.0]])
-    twins = matching_loss(similar, torch.tensor([5, 5, 6]), 10.0)
-    assert twins < matching_loss(similar, torch.tensor([4, 5, 6]), 10.0)
-    assert matching_loss(similar, torch.tensor([4, 5, 6]), 10.0) == matching_loss(
-        similar, None, 10.0
+def test_matching_is_asked_in_both_directions_and_twins_are_no_wrong_answers() -> None:
+    similar = torch.tensor([[1.0, 0.9, 0.0], [0.7, 1.2, 0.1], [0.3, 0.2, 0.8]])
+
+    def surprise(right: float, *wrong: float) -> float:
+        return log(sum(exp(2 * x) for x in (right, *wrong))) - 2 * right
+
+    rows = [surprise(1.0, 0.9, 0.0), surprise(1.2, 0.7, 0.1), surprise(0.8, 0.3, 0.2)]
+    columns = [surprise(1.0, 0.7, 0.3), surprise(1.2, 0.9, 0.2), surprise(0.8, 0.0, 0.1)]
+    strangers = sum(rows + columns) / 3
+    assert matching_loss(similar, None, 2.0).item() == pytest.approx(strangers, abs=1e-5)
+    assert matching_loss(similar, torch.tensor([4, 5, 6]), 2.0).item() == pytest.approx(
+        strangers, abs=1e-5
     )
-    hard = -log(exp(10) / (exp(10) + exp(0)))  # the first row, without its twin
-    rows = hard - log(exp(10) / (exp(10) + exp(1))) - log(exp(10) / (exp(10) + exp(0) + exp(2)))
-    columns = hard - log(exp(10) / (exp(10) + exp(2))) - log(exp(10) / (exp(10) + exp(0) + exp(1)))
-    assert twins.item() == pytest.approx((rows + columns) / 3, rel=1e-4)
+    rows[:2] = surprise(1.0, 0.0), surprise(1.2, 0.1)  # the first two are twins
+    columns[:2] = surprise(1.0, 0.3), surprise(1.2, 0.2)
+    twins = sum(rows + columns) / 3
+    assert matching_loss(similar, torch.tensor([5, 5, 6]), 2.0).item() == pytest.approx(
+        twins, abs=1e-5
+    )
 
 
 def test_text_and_image_encoder_learn_from_each_other() -> None:

@@ -194,7 +194,9 @@ class Generator(nn.Module):
             raise ValueError("a caption without words cannot be painted")
         alone = zip(z.split(1), eps.split(1), words, sentence.split(1), ~padding, strict=True)
         paintings = [
-            self.together(z, eps, words[None, :, real], sentence, padding.new_zeros(1, int(real.sum())))
+            self.together(
+                z, eps, words[None, :, real], sentence, padding.new_zeros(1, int(real.sum()))
+            )
             for z, eps, words, sentence, real in alone
         ]
         return gather(paintings, padding)

@@ -1,6 +1,5 @@
 """Faster equals of the plain networks' parts: same parameters, same names, same results."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
