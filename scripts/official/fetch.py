@@ -1,0 +1,534 @@
+"""Gets the published files: mirrors in order, resumable, and checked before they get their name.
+
+A download grows in a hidden file beside its destination, which survives a broken connection and the
+end of the program. Only when it is whole, and is what it should be, is it renamed.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import ssl
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import zipfile
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import BinaryIO
+
+import yaml
+
+from scripts.errors import UserError
+from scripts.untrusted import LEGACY, ZIPPED, guess
+
+AGENT = "TelephoneGAN/1 (Python urllib)"
+TIMEOUT = 30.0  # seconds without a byte
+TRIES = 4  # in a row that brought no byte further
+PAUSE = 1.0  # seconds before the second try; doubles with each
+BLOCK = 1 << 18
+PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP answers that may be better in a moment
+
+
+class Unusable(Exception):
+    """Why one source cannot give the file; the next one may."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An address, and, if a zip archive is there, the wanted file's name in it."""
+
+    url: str
+    member: str = ""
+
+
+@dataclass(frozen=True)
+class Original:
+    """A published file, as `official: files:` in a bundle.yaml describes it."""
+
+    kind: str  # checkpoint or pickle: what its first bytes must look like
+    sources: tuple[Source, ...]
+    size: int | tuple[int, int] | None = None  # bytes; a pair is an estimate, and only warned about
+    digests: Mapping[str, str] = field(default_factory=dict)  # sha256, git_blob
+
+    @classmethod
+    def from_entry(cls, entry: Mapping) -> "Original":
+        """Reads one entry of `official: files:`."""
+        size = entry.get("size")
+        return cls(
+            kind=entry["kind"],
+            sources=tuple(Source(**source) for source in entry["sources"]),
+            size=tuple(size) if isinstance(size, list) else size,
+            digests={name: entry[name] for name in ("sha256", "git_blob") if name in entry},
+        )
+
+
+def originals(folder: Path | str) -> dict[str, Original]:
+    """The published files that make the bundle in this folder, by file name."""
+    files = _official(Path(folder)).get("files", {})
+    return {name: Original.from_entry(entry) for name, entry in files.items()}
+
+
+def _official(folder: Path) -> dict:
+    """The `official` section of the bundle.yaml in a folder, if it has one."""
+    try:
+        description = yaml.safe_load((folder / "bundle.yaml").read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{folder / 'bundle.yaml'}: this file cannot be read: {error}.") from None
+    return (description or {}).get("official", {})
+
+
+def published(models: Path | str) -> dict[str, dict[str, list[str]]]:
+    """For each bundle that is made from published files: the paths of each part's files."""
+    found = {}
+    for path in sorted(Path(models).glob("*/bundle.yaml")):
+        parts = _official(path.parent).get("parts", {})
+        if parts:
+            found[path.parent.name] = {
+                part: [str(path.with_name(name)) for name in names] for part, names in parts.items()
+            }
+    return found
+
+
+def missing(models: Path | str) -> list[str]:
+    """The paths of all published files that are not there yet, to be downloaded."""
+    parts = [files for bundle in published(models).values() for files in bundle.values()]
+    return [path for files in parts for path in files if not Path(path).exists()]
+
+
+def fetch_original(path: Path | str) -> None:
+    """Gets the published file `models/<bundle>/<name>` from where the bundle.yaml beside it says.
+
+    An archive that holds several wanted files is downloaded once. Raises UserError.
+    """
+    path = Path(path)
+    if path.exists():  # what somebody put there is never overwritten
+        return
+    wanted = originals(path.parent)
+    others = [
+        other
+        for name, other in wanted.items()
+        if name != path.name and not (path.parent / name).exists()
+    ]
+    fetch(
+        wanted[path.name],
+        path,
+        lock=path.parent / "fetched.lock",
+        keep={source.url for other in others for source in other.sources if source.member},
+    )
+
+
+def fetch(
+    original: Original,
+    destination: Path | str,
+    *,
+    lock: Path | None = None,
+    keep: set[str] = frozenset(),
+    pause: float = PAUSE,
+    timeout: float = TIMEOUT,
+) -> None:
+    """Downloads a file from the first of its sources that has it.
+
+    What the digests do not pin is trusted on first use: its sha256 is written to the `lock` file,
+    and later downloads must have it. Archives from the addresses in `keep` stay beside the
+    destination, hidden, for the next file in them.
+
+    Raises UserError, with every source and what was wrong with it, if none has it.
+    """
+    destination = Path(destination)
+    reasons = []
+    try:
+        with _alone(destination.parent):
+            for source in original.sources:
+                try:
+                    _fetch_from(source, original, destination, lock, keep, pause, timeout)
+                    return
+                except Unusable as error:
+                    reasons.append(f"  {source.url}\n    {error}")
+                    _say(f"{destination.name}: {source.url}: {error}")
+    except OSError as error:  # of this machine: those of the network are Unusable
+        raise UserError(f"{error.filename or destination}: {error.strerror or error}.") from None
+    raise UserError(
+        f"{destination} could not be downloaded. Get {destination.name} in another way and put it "
+        f"into the folder {destination.parent}{os.sep}; it is then used as it is.\n"
+        "Tried:\n" + "\n".join(reasons)
+    )
+
+
+def _fetch_from(
+    source: Source,
+    original: Original,
+    destination: Path,
+    lock: Path | None,
+    keep: set[str],
+    pause: float,
+    timeout: float,
+) -> None:
+    """Downloads, checks and names the file, or raises Unusable."""
+    part = _download(source, original, destination, pause, timeout)
+    whole = _extract(part, source, destination) if source.member else part
+    try:
+        sha256 = _check(whole, original, read_lock(lock).get(destination.name))
+    except Unusable:
+        _discard(whole)
+        _discard(part)
+        raise
+    if lock is not None and "sha256" not in original.digests:
+        _write_lock(lock, destination.name, sha256)
+    os.replace(whole, destination)
+    _discard(whole)
+    if source.url not in keep:
+        _discard(part)
+    for other in destination.parent.glob(f".{destination.name}.*.part"):
+        _discard(other)
+
+
+# --- one source
+
+
+def _download(
+    source: Source, original: Original, destination: Path, pause: float, timeout: float
+) -> Path:
+    """The hidden file with all that the source's address gives. Raises Unusable."""
+    mark = hashlib.sha256(source.url.encode()).hexdigest()[:8]
+    name = "archive" if source.member else destination.name  # an archive serves several files
+    part = destination.parent / f".{name}.{mark}.part"
+    most = _most_bytes(original, source)
+    url, tries = source.url, 0
+    while True:
+        before = _size(part)
+        try:
+            if _transfer(url, part, most, destination.name, timeout):
+                form = _confirmation(part, url)
+                if form is None:
+                    return part
+                _discard(part)
+                if url != source.url:
+                    raise Unusable("asks for a confirmation again and again")
+                url = form
+                continue
+            reason = "the connection broke"
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code == 416 and before:  # what is here is longer than what is there
+                _discard(part)
+                reason = "the file there has changed"
+            elif error.code in PASSING:
+                reason = f"the server answered {error.code} {error.reason}"
+            else:
+                raise Unusable(f"the server answered {error.code} {error.reason}") from None
+        except urllib.error.URLError as error:  # no connection at all: the next one may answer
+            raise Unusable(str(error.reason)) from None
+        except TimeoutError:
+            reason = f"no answer within {timeout:g} seconds"
+        except (http.client.HTTPException, ConnectionError, ssl.SSLError) as error:
+            reason = str(error) or type(error).__name__
+        except ValueError as error:  # an address that is none
+            raise Unusable(str(error)) from None
+        tries = 1 if _size(part) > before else tries + 1
+        if tries >= TRIES:
+            raise Unusable(reason)
+        _say(f"{destination.name}: {reason}; trying again")
+        time.sleep(pause * 2 ** (tries - 1))
+
+
+def _transfer(url: str, part: Path, most: int, name: str, timeout: float) -> bool:
+    """Asks for what `part` still lacks and appends it. True if it is whole then."""
+    have, note = _size(part), part.with_suffix(".json")
+    known = _read_note(note)
+    headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
+    if have:
+        # What has begun goes on only if the file there is still the same one.
+        headers["Range"] = f"bytes={have}-"
+        if validator := known.get("validator"):
+            headers["If-Range"] = validator
+        if have == known.get("total"):
+            return True
+    request = urllib.request.Request(url, headers=headers)
+    with _opener().open(request, timeout=timeout) as answer:
+        start, total = _extent(answer, have)
+        if start and total != known.get("total", total):
+            _discard(part)
+            raise http.client.HTTPException("the file there has changed")
+        if total is not None and total > most:
+            _discard(part)
+            raise Unusable(f"it has {total:,} bytes, far more than the file that is wanted")
+        note.write_text(json.dumps({"validator": _validator(answer), "total": total}))
+        with open(part, "ab" if start else "wb") as file:
+            with contextlib.closing(_progress(name, start, total)) as progress:
+                next(progress)
+                while block := answer.read(BLOCK):
+                    if file.tell() + len(block) > most:
+                        file.truncate(0)
+                        raise Unusable("it is far longer than the file that is wanted")
+                    file.write(block)
+                    progress.send(file.tell())
+            file.flush()
+            os.fsync(file.fileno())
+            return total is None or file.tell() >= total
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Opens http and https, through proxies and redirects, and nothing else (ftp, local files)."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.UnknownHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+    ):
+        opener.add_handler(handler())
+    return opener
+
+
+def _extent(answer: http.client.HTTPResponse, have: int) -> tuple[int, int | None]:
+    """Where the answer's bytes begin in the file, and how many the file has in all."""
+    if answer.status == 206:
+        span, _, total = answer.headers.get("Content-Range", "").partition("/")
+        if span.removeprefix("bytes ").partition("-")[0].strip() == str(have):
+            return have, int(total) if total.isdigit() else None
+        raise http.client.HTTPException("the server sent another part than was asked for")
+    length = answer.headers.get("Content-Length", "")
+    return 0, int(length) if length.isdigit() else None
+
+
+def _validator(answer: http.client.HTTPResponse) -> str | None:
+    tag = answer.headers.get("ETag", "")
+    return tag if tag.startswith('"') else answer.headers.get("Last-Modified")
+
+
+class _Form(HTMLParser):
+    """The first form of a web page: where it is sent, and its hidden fields; and the title."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.action, self.fields, self.title, self._in_title = "", {}, "", False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        self._in_title = tag == "title"
+        if tag == "form" and not self.action:
+            self.action = values.get("action", "")
+        if tag == "input" and values.get("type") == "hidden" and self.action:
+            self.fields[values.get("name", "")] = values.get("value", "")
+
+    def handle_data(self, data: str) -> None:
+        if self._in_title:
+            self.title += data
+            self._in_title = False
+
+
+def _read_page(path: Path) -> _Form | None:
+    """The web page in a file, if it is one."""
+    with open(path, "rb") as file:
+        head = file.read(BLOCK)
+    if not guess(head).startswith("a web page"):
+        return None
+    page = _Form()
+    page.feed(head.decode("utf-8", "replace"))
+    return page
+
+
+def _confirmation(part: Path, url: str) -> str | None:
+    """The address behind the button of Google Drive's "too large to scan for viruses" page."""
+    page = _read_page(part)
+    if page is None or "confirm" not in page.fields:
+        return None
+    action = urllib.parse.urljoin(url, page.action)
+    theirs, ours = urllib.parse.urlsplit(action), urllib.parse.urlsplit(url)
+    google = (theirs.hostname or "").endswith(".usercontent.google.com")
+    if theirs.netloc != ours.netloc and not (google and theirs.scheme == "https"):
+        return None
+    return f"{action}?{urllib.parse.urlencode(page.fields)}"
+
+
+def _extract(archive: Path, source: Source, destination: Path) -> Path:
+    """The wanted member of a zip archive, in a hidden file of its own. Raises Unusable."""
+    whole = destination.parent / f".{destination.name}.member"
+    try:
+        with (
+            zipfile.ZipFile(archive) as file,
+            file.open(source.member) as member,
+            open(whole, "wb") as out,
+        ):
+            shutil.copyfileobj(member, out, BLOCK)
+            out.flush()
+            os.fsync(out.fileno())
+    except KeyError:
+        raise Unusable(f"the archive there holds no {source.member}") from None
+    except (zipfile.BadZipFile, zipfile.zlib.error, EOFError, NotImplementedError, RuntimeError):
+        reason = _seems(archive) or "the zip archive there is damaged"
+        _discard(archive)
+        _discard(whole)
+        raise Unusable(reason) from None
+    return whole
+
+
+# --- is it the file?
+
+
+def _most_bytes(original: Original, source: Source) -> int:
+    """More bytes than these cannot be the file, or an archive with it and its like."""
+    if original.size is None:
+        return 1 << 31
+    expected = original.size if isinstance(original.size, int) else original.size[1]
+    return 1 << 31 if source.member else 2 * expected + (1 << 20)
+
+
+def _check(path: Path, original: Original, locked: str | None) -> str:
+    """The file's sha256, if it can be the original. Raises Unusable, saying why it is not."""
+    size = path.stat().st_size
+    if seems := _seems(path):
+        raise Unusable(seems)
+    if isinstance(original.size, int) and size != original.size:
+        raise Unusable(f"it has {size:,} bytes instead of {original.size:,}")
+    if isinstance(original.size, tuple):
+        low, high = original.size
+        if 2 * size < low:
+            raise Unusable(f"it has {size:,} bytes instead of about {low:,}: a decoy")
+        if not low <= size <= high:
+            _say(f"{path.name}: warning: {size:,} bytes, but {low:,} to {high:,} were expected")
+    with open(path, "rb") as file:
+        head = file.read(512)
+        file.seek(0)
+        if not _begins_well(file, head, original.kind):
+            raise Unusable(f"it is not a {original.kind}")
+    found = digests(path)
+    expected = dict(original.digests)
+    for name, value in expected.items():
+        if found[name] != value:
+            raise Unusable(f"its {name} is {found[name]} instead of {value}")
+    if locked is not None and found["sha256"] != locked:
+        raise Unusable(
+            f"its sha256 is {found['sha256']}, but fetched.lock remembers {locked} from the first "
+            "download"
+        )
+    return found["sha256"]
+
+
+def _begins_well(file: BinaryIO, head: bytes, kind: str) -> bool:
+    if kind == "checkpoint" and head.startswith(ZIPPED):  # saved again by a younger torch
+        with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(file) as archive:
+            return any(name.endswith("/data.pkl") for name in archive.namelist())
+        return False
+    if kind == "checkpoint":
+        return head.startswith(LEGACY)
+    return head.startswith((b"\x80", b"(", b"c", b"]", b"}"))
+
+
+def _seems(path: Path) -> str:
+    """What was sent instead of the file, or "" if nothing speaks against it."""
+    page = _read_page(path)
+    if page is not None:
+        title = " ".join(page.title.split())
+        return "a web page was sent instead" + (f": {title}" if title else "")
+    with open(path, "rb") as file:
+        head = file.read(1024)
+    if not head:
+        return "nothing was sent"
+    if head.startswith(ZIPPED):  # left to the check of its contents
+        return ""
+    if head.lstrip().startswith(b'{"error'):
+        return "an error message was sent instead"
+    return f"it is {guess(head)}" if guess(head) else ""
+
+
+def digests(path: Path | str) -> dict[str, str]:
+    """The sha256 of a file, and the id that git gives to its content (`git_blob`)."""
+    path = Path(path)
+    sha256 = hashlib.sha256()
+    git_blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK):
+            sha256.update(block)
+            git_blob.update(block)
+    return {"sha256": sha256.hexdigest(), "git_blob": git_blob.hexdigest()}
+
+
+# --- files beside the destination
+
+
+def read_lock(lock: Path | None) -> dict[str, str]:
+    """The digests of earlier downloads, by file name: lines as sha256sum writes them."""
+    if lock is None or not lock.exists():
+        return {}
+    lines = (line.split() for line in lock.read_text("utf-8").splitlines() if line[:1] != "#")
+    return {fields[1].removeprefix("*"): fields[0] for fields in lines if len(fields) == 2}
+
+
+def _write_lock(lock: Path, name: str, sha256: str) -> None:
+    entries = read_lock(lock) | {name: sha256}
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(entries.items())]
+    new = lock.with_name(f".{lock.name}.new")
+    new.write_text("".join(lines), "utf-8")
+    os.replace(new, lock)
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+def _read_note(note: Path) -> dict:
+    try:
+        found = json.loads(note.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _discard(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    if part.suffix == ".part":
+        part.with_suffix(".json").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One download at a time in a folder, of this process and of others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ".downloading"
+    with open(path, "w") as file:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+# --- what the person sees
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _progress(name: str, start: int, total: int | None) -> Generator[None, int, None]:
+    """Takes the bytes that have come and shows them: one living line, or few lines if logged."""
+    living = sys.stderr.isatty()
+    shown, shown_at = start, time.monotonic()
+    if start:
+        _say(f"{name}: going on after {start / 1e6:.1f} MB")
+    try:
+        while True:
+            done = yield
+            now = time.monotonic()
+            step = total / 10 if total else 50e6
+            due = now - shown_at >= 0.2 if living else done - shown >= step or now - shown_at >= 30
+            if not due and done != total:
+                continue
+            of = f" of {total / 1e6:.1f} MB ({100 * done // total} %)" if total else " MB"
+            line = f"{name}: {done / 1e6:.1f}{of}"
+            print(f"\r{line}" if living else line, end="" if living else "\n", file=sys.stderr)
+            sys.stderr.flush()
+            shown, shown_at = done, now
+    finally:
+        if living and shown > start:
+            print(file=sys.stderr)
