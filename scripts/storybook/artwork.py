@@ -11,6 +11,7 @@ import json
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,13 +20,26 @@ import resvg_py
 from PIL import Image
 
 from scripts.errors import UserError
+from scripts.files import written
 from scripts.storybook.world import KINDS, STYLES
 
 # package version, sha512 of its archive as npm publishes it, licence of the artwork
 PACKAGES = {
-    "noto": ("1.2.9", "DQiuXENbun41ch+XPSV55H9FaWKpHTyz46YIKtSaKYD4fIDDzL1tR6H4np/T38jfrTAeI3rcKF0mqHYeZVAuaw==", "Apache-2.0"),
-    "fluent-emoji-flat": ("1.2.6", "RY47RgPb47fYUiyrA64sIOL0+UU02s29sXpNBbIQRBUlPlfNFTKUmZDERGuxDs/7yNGWqQYvuaSYM1M4fRXlUw==", "MIT"),
-    "twemoji": ("1.2.5", "uKpuIEV0v6K5BW3Mjdyl+XKFVAbbcPxAgifKvEMtZoUZB5+YiY5zaMm2uNNCxyXzAWU9yNLlj41WU6/mvgALsw==", "CC BY 4.0"),
+    "noto": (
+        "1.2.9",
+        "DQiuXENbun41ch+XPSV55H9FaWKpHTyz46YIKtSaKYD4fIDDzL1tR6H4np/T38jfrTAeI3rcKF0mqHYeZVAuaw==",
+        "Apache-2.0",
+    ),
+    "fluent-emoji-flat": (
+        "1.2.6",
+        "RY47RgPb47fYUiyrA64sIOL0+UU02s29sXpNBbIQRBUlPlfNFTKUmZDERGuxDs/7yNGWqQYvuaSYM1M4fRXlUw==",
+        "MIT",
+    ),
+    "twemoji": (
+        "1.2.5",
+        "uKpuIEV0v6K5BW3Mjdyl+XKFVAbbcPxAgifKvEMtZoUZB5+YiY5zaMm2uNNCxyXzAWU9yNLlj41WU6/mvgALsw==",
+        "CC BY 4.0",
+    ),
 }
 
 ICONS = {
@@ -71,7 +85,7 @@ COAT = {
 }
 
 
-def fetch(style: str, destination: Path) -> None:
+def fetch(style: str, destination: Path | str) -> None:
     """Write the icons of one set, taken from its npm package, as iconify's JSON.
 
     Raises UserError where npm is missing or the package is not the one that we know.
@@ -83,7 +97,9 @@ def fetch(style: str, destination: Path) -> None:
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
         except FileNotFoundError:
-            raise UserError("npm is missing: it fetches the storybook's artwork. Install Node.js.") from None
+            raise UserError(
+                "npm is missing: it fetches the storybook's artwork. Install Node.js."
+            ) from None
         except subprocess.CalledProcessError as error:
             raise UserError(f"npm could not fetch {package}: {error.stderr.strip()}") from None
         (archive,) = Path(folder).iterdir()
@@ -92,14 +108,15 @@ def fetch(style: str, destination: Path) -> None:
             raise UserError(f"{package} is not the package we know: its sha512 is {digest}.")
         with tarfile.open(archive) as tar:
             icons = tar.extractfile("package/icons.json")
-            destination.write_bytes(icons.read())
+            with written(destination) as half:
+                half.write_bytes(icons.read())
 
 
 class Artwork:
-    """Sprites of a folder of icon sets (`<style>.json`, as `fetch` writes them)."""
+    """Sprites of icon sets, which are files called `<style>.json` as `fetch` writes them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.sets = {style: json.loads((folder / f"{style}.json").read_text()) for style in STYLES}
+    def __init__(self, files: Iterable[Path | str]) -> None:
+        self.sets = {Path(file).stem: json.loads(Path(file).read_text()) for file in files}
         self.sprite = lru_cache(maxsize=None)(self._sprite)
 
     def _sprite(self, kind: str, style: int, colour: str, side: int, mirrored: bool) -> Image.Image:
@@ -172,7 +189,8 @@ def _batter(style: str, colour: str) -> str:
     lean = {"noto": 0, "fluent-emoji-flat": -6, "twemoji": 5}[style]
     return svg(
         "0 0 100 110",
-        f'<g transform="rotate({lean} 50 80)" stroke-linecap="round" stroke-linejoin="round" fill="none">'
+        f'<g transform="rotate({lean} 50 80)" fill="none"'
+        ' stroke-linecap="round" stroke-linejoin="round">'
         f'<path d="M66 38 L86 4" stroke="{bat}" stroke-width="7"/>'
         f'<path d="M52 68 L36 84 L32 104" stroke="{trousers}" stroke-width="12"/>'
         f'<path d="M54 68 L70 82 L74 104" stroke="{trousers}" stroke-width="12"/>'

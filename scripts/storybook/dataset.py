@@ -4,10 +4,11 @@ import json
 import random
 from pathlib import Path
 
+from scripts.files import written
 from scripts.storybook.artwork import Artwork
 from scripts.storybook.grammar import captions
 from scripts.storybook.render import Renderer
-from scripts.storybook.world import KINDS, LAYOUT, Scene, draw
+from scripts.storybook.world import KINDS, Content, Layout, Scene, draw
 
 
 def scene_of(seed: int, number: int) -> tuple[Scene, list[str]]:
@@ -17,15 +18,17 @@ def scene_of(seed: int, number: int) -> tuple[Scene, list[str]]:
     return scene, captions(scene.content, KINDS[scene.content.kind].flies, chance)
 
 
-def write(artwork: Path, folder: Path, seed: int, number: int, side: int) -> None:
-    """`number` scenes as `pictures/*.png` of `side` pixels and `captions.jsonl`.
+def write(artwork: list[str], records: Path | str, seed: int, number: int, side: int) -> None:
+    """`number` scenes: `records` is the folder's captions.jsonl, beside it `pictures/*.png`.
 
     Beside its captions, each record has the layout as `codes` (the known noise) and the objects'
-    `boxes`; a trainer may use both, and a dataset of photographs has neither.
+    `boxes`; a trainer may use both, and a dataset of photographs has neither. `artwork` are the
+    icon sets, pictures are `side` pixels square.
     """
     renderer = Renderer(Artwork(artwork), side)
+    folder = Path(records).parent
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    with (folder / "captions.jsonl").open("w", encoding="utf-8") as records:
+    with written(records) as half, half.open("w", encoding="utf-8") as lines:
         for index in range(number):
             scene, told = scene_of(seed, index)
             picture, boxes = renderer.render(scene)
@@ -33,9 +36,25 @@ def write(artwork: Path, folder: Path, seed: int, number: int, side: int) -> Non
             picture.save(folder / name, compress_level=1)
             codes = scene.layout.codes()
             record = {"picture": name, "captions": told, "codes": codes, "boxes": boxes}
-            records.write(json.dumps(record) + "\n")
+            lines.write(json.dumps(record) + "\n")
 
 
-def code_groups() -> list[int]:
-    """How many values each entry of `codes` can have, as GeneratorConfig.codes wants it."""
-    return list(LAYOUT.values())
+# The scenes that a game begins with, named after the figures of the original game.
+BASES = {
+    "cow": Scene(Content("cow", "brown", "field", 2), Layout(0, 1, 0, 0, 0)),
+    "bear": Scene(Content("bear", "brown", "forest", 1), Layout(0, 1, 0, 1, 1)),
+    "kite": Scene(Content("kite", "red", "beach", 2), Layout(1, 1, 0, 0, 0)),
+    "baseball": Scene(Content("batter", "blue", "ballpark", 1), Layout(2, 1, 0, 0, 0)),
+    "room": Scene(Content("couch", "blue", "room", 1), Layout(0, 1, 0, 0, 0)),
+    "surf": Scene(Content("surfer", "", "ocean", 1), Layout(2, 1, 0, 0, 0)),
+}
+
+
+def write_bases(artwork: list[str], folder: Path | str, side: int = 256) -> None:
+    """The base pictures that come with the game, as `<name>.png` in a folder."""
+    renderer = Renderer(Artwork(artwork), side)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for name, scene in BASES.items():
+        picture, _ = renderer.render(scene)
+        with written(Path(folder) / f"{name}.png") as half:
+            picture.save(half, format="PNG", optimize=True)

@@ -104,7 +104,9 @@ def describe(content: Content, flies: bool, chance: random.Random) -> str:
     one, many = chance.choice(NOUNS[content.kind])
     noun = one if content.count == 1 else many
     if content.colour:
-        noun = f"{noun} in {content.colour}" if content.kind in DRESSED else f"{content.colour} {noun}"
+        noun = (
+            f"{noun} in {content.colour}" if content.kind in DRESSED else f"{content.colour} {noun}"
+        )
     number = chance.choice(NUMBERS[content.count])
     number = _article(noun) if number == "a" else number
     settings = SETTINGS_ABOVE if flies else SETTINGS
@@ -126,7 +128,11 @@ def captions(content: Content, flies: bool, chance: random.Random, number: int =
 
 def kind_of(caption: str) -> str:
     """The first kind that a caption names, or ""."""
-    found = [(match.start(), kind) for kind, sign in NOUN_SIGNS.items() if (match := sign.search(caption))]
+    found = [
+        (match.start(), kind)
+        for kind, sign in NOUN_SIGNS.items()
+        if (match := sign.search(caption))
+    ]
     return min(found)[1] if found else ""
 
 

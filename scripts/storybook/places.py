@@ -1,7 +1,5 @@
 """Backdrops: each place in three versions, drawn as vector graphics on a square of 100."""
 
-
-
 VERSIONS = 3
 
 
@@ -17,36 +15,44 @@ def _ground(top: float, near: str, far: str) -> str:
     return (
         f'<defs><linearGradient id="ground" x1="0" y1="0" x2="0" y2="1">'
         f'<stop offset="0" stop-color="{far}"/><stop offset="1" stop-color="{near}"/>'
-        f'</linearGradient></defs>'
+        f"</linearGradient></defs>"
         f'<rect y="{top}" width="100" height="{100 - top}" fill="url(#ground)"/>'
     )
 
 
 def _hill(left: float, right: float, foot: float, peak: float, colour: str) -> str:
     middle = (left + right) / 2
-    return f'<path d="M{left} {foot} Q{middle} {2 * peak - foot} {right} {foot} Z" fill="{colour}"/>'
+    return (
+        f'<path d="M{left} {foot} Q{middle} {2 * peak - foot} {right} {foot} Z" fill="{colour}"/>'
+    )
 
 
 def _cloud(x: float, y: float, size: float, colour: str = "#fff") -> str:
     return (
-        f'<g fill="{colour}" opacity="0.92"><ellipse cx="{x}" cy="{y}" rx="{size}" ry="{size * 0.42}"/>'
+        f'<g fill="{colour}" opacity="0.92">'
+        f'<ellipse cx="{x}" cy="{y}" rx="{size}" ry="{size * 0.42}"/>'
         f'<circle cx="{x - size * 0.35}" cy="{y - size * 0.25}" r="{size * 0.42}"/>'
         f'<circle cx="{x + size * 0.3}" cy="{y - size * 0.32}" r="{size * 0.5}"/></g>'
     )
 
 
 def _tree(x: float, foot: float, height: float, leaf: str, fir: bool) -> str:
-    trunk = f'<rect x="{x - height * 0.05}" y="{foot - height * 0.4}" width="{height * 0.1}" height="{height * 0.4}" fill="#5b3d25"/>'
+    trunk = (
+        f'<rect x="{x - height * 0.05}" y="{foot - height * 0.4}" width="{height * 0.1}"'
+        f' height="{height * 0.4}" fill="#5b3d25"/>'
+    )
     if fir:
         tiers = "".join(
-            f'<path d="M{x} {foot - height * top} l{height * half} {height * 0.42} h{-2 * height * half} Z" fill="{leaf}"/>'
+            f'<path d="M{x} {foot - height * top} l{height * half} {height * 0.42}'
+            f' h{-2 * height * half} Z" fill="{leaf}"/>'
             for top, half in ((0.6, 0.26), (0.8, 0.21), (1.0, 0.15))
         )
         return trunk + tiers
     return trunk + (
         f'<circle cx="{x}" cy="{foot - height * 0.68}" r="{height * 0.3}" fill="{leaf}"/>'
-        f'<circle cx="{x - height * 0.2}" cy="{foot - height * 0.52}" r="{height * 0.2}" fill="{leaf}"/>'
-        f'<circle cx="{x + height * 0.2}" cy="{foot - height * 0.52}" r="{height * 0.2}" fill="{leaf}"/>'
+        f'<g fill="{leaf}">'
+        f'<circle cx="{x - height * 0.2}" cy="{foot - height * 0.52}" r="{height * 0.2}"/>'
+        f'<circle cx="{x + height * 0.2}" cy="{foot - height * 0.52}" r="{height * 0.2}"/></g>'
     )
 
 
@@ -58,7 +64,11 @@ def _field(version: int) -> str:
         _hill(-40, 130, 48, 38, "#a3ad63"),
         _hill(40, 120, 46, 26, "#5f8f72") + _hill(-30, 50, 46, 36, "#6fa37f"),
     )[version]
-    extra = (_cloud(22, 14, 11) + _cloud(78, 20, 8), _cloud(70, 14, 12), _cloud(36, 12, 14, "#f4f6f8"))[version]
+    extra = (
+        _cloud(22, 14, 11) + _cloud(78, 20, 8),
+        _cloud(70, 14, 12),
+        _cloud(36, 12, 14, "#f4f6f8"),
+    )[version]
     return _sky(*sky, 46) + extra + hills + _ground(45, *grass)
 
 
@@ -95,15 +105,19 @@ def _beach(version: int) -> str:
         "",
         '<path d="M88 62 Q84 40 90 24" stroke="#7b5a36" stroke-width="3" fill="none"/>'
         '<g stroke="#3c8a46" stroke-width="3.4" fill="none" stroke-linecap="round">'
-        '<path d="M90 24 q-10 -8 -18 0"/><path d="M90 24 q8 -10 16 -2"/><path d="M90 24 q-6 4 -10 12"/>'
+        '<path d="M90 24 q-10 -8 -18 0"/><path d="M90 24 q8 -10 16 -2"/>'
+        '<path d="M90 24 q-6 4 -10 12"/>'
         '<path d="M90 24 q6 2 9 10"/></g>',
         "",
     )[version]
-    clouds = (_cloud(74, 14, 10), "", _cloud(30, 16, 13, "#f2f5f7") + _cloud(80, 12, 9, "#f2f5f7"))[version]
+    clouds = (_cloud(74, 14, 10), "", _cloud(30, 16, 13, "#f2f5f7") + _cloud(80, 12, 9, "#f2f5f7"))[
+        version
+    ]
     return (
         _sky(*sky, 38) + clouds + f'<rect y="38" width="100" height="22" fill="{sea}"/>'
         '<path d="M0 58 q12 -4 25 0 t25 0 t25 0 t25 0 v6 h-100 Z" fill="#eef7fa"/>'
-        + _ground(61, *sand) + palm
+        + _ground(61, *sand)
+        + palm
     )
 
 
@@ -116,7 +130,11 @@ def _desert(version: int) -> str:
         '<path d="M{x} 58 v-22 M{x} 50 h-6 v-8 M{x} 47 h6 v-7"/></g>'
     )
     plants = (cactus.format(x=12) + cactus.format(x=90), "", cactus.format(x=86))[version]
-    sun = ('<circle cx="76" cy="14" r="7" fill="#fff3c4"/>', '<circle cx="20" cy="14" r="6" fill="#fff8dc"/>', "")[version]
+    sun = (
+        '<circle cx="76" cy="14" r="7" fill="#fff3c4"/>',
+        '<circle cx="20" cy="14" r="6" fill="#fff8dc"/>',
+        "",
+    )[version]
     dunes = _hill(-30, 60, 54, 38, far) + _hill(35, 135, 54, 42, far)
     return _sky(*sky, 52) + sun + dunes + _ground(53, *sand) + plants
 
@@ -134,14 +152,18 @@ def _street(version: int) -> str:
         houses += f'<rect x="{x}" y="{62 - height}" width="25" height="{height}" fill="{wall}"/>'
         for row in range(int(height // 14)):
             for column in (4, 15):
-                houses += (
-                    f'<rect x="{x + column}" y="{66 - height + row * 13}" width="6.5" height="7" fill="#dfeefa"/>'
-                )
+                y = 66 - height + row * 13
+                houses += f'<rect x="{x + column}" y="{y}" width="6.5" height="7" fill="#dfeefa"/>'
     sky = (("#8fc7ee", "#e3f2fb"), ("#a7b4c4", "#dfe4ea"), ("#f2b98a", "#fde6c9"))[version]
-    dashes = "".join(f'<rect x="{x}" y="84" width="12" height="2.4" fill="#f4f0dc"/>' for x in (4, 30, 56, 82))
+    dashes = "".join(
+        f'<rect x="{x}" y="84" width="12" height="2.4" fill="#f4f0dc"/>' for x in (4, 30, 56, 82)
+    )
     return (
-        _sky(*sky, 62) + houses + '<rect y="62" width="100" height="6" fill="#c9c5bd"/>'
-        + _ground(68, "#55585e", "#6c7078") + dashes
+        _sky(*sky, 62)
+        + houses
+        + '<rect y="62" width="100" height="6" fill="#c9c5bd"/>'
+        + _ground(68, "#55585e", "#6c7078")
+        + dashes
     )
 
 
@@ -149,9 +171,14 @@ def _ocean(version: int) -> str:
     sky = (("#63b3e6", "#d9effa"), ("#f0a06a", "#fde2b8"), ("#8ea3b5", "#d5dde3"))[version]
     sea = (("#12598f", "#3c93c9"), ("#2b5f86", "#7c8fa3"), ("#2c5166", "#5c8296"))[version]
     sun = ("", '<circle cx="50" cy="30" r="9" fill="#fff1c9"/>', "")[version]
-    clouds = (_cloud(20, 14, 10) + _cloud(70, 20, 8), "", _cloud(30, 14, 16, "#e8ecef") + _cloud(76, 18, 14, "#e8ecef"))[version]
+    clouds = (
+        _cloud(20, 14, 10) + _cloud(70, 20, 8),
+        "",
+        _cloud(30, 14, 16, "#e8ecef") + _cloud(76, 18, 14, "#e8ecef"),
+    )[version]
     crests = "".join(
-        f'<path d="M{x} {y} q5 -3 10 0" stroke="#e8f4fa" stroke-width="1.4" fill="none" opacity="0.7"/>'
+        f'<path d="M{x} {y} q5 -3 10 0" stroke="#e8f4fa" stroke-width="1.4" fill="none"'
+        ' opacity="0.7"/>'
         for x, y in ((6, 56), (34, 62), (70, 54), (84, 72), (16, 80), (52, 88), (40, 74), (76, 92))
     )
     return _sky(*sky, 44) + sun + clouds + _ground(43, *sea) + crests
@@ -162,7 +189,9 @@ def _room(version: int) -> str:
     floor = ("#b98a58", "#9c7b5e", "#8a6a52")[version]
     rug = ("#a3473f", "#4e6f86", "#c9a14a")[version]
     window = (60, 12, 36)[version]
-    boards = "".join(f'<path d="M0 {y} h100" stroke="#0002" stroke-width="0.8"/>' for y in (76, 84, 92))
+    boards = "".join(
+        f'<path d="M0 {y} h100" stroke="#0002" stroke-width="0.8"/>' for y in (76, 84, 92)
+    )
     frame = (
         f'<rect x="{window}" y="12" width="28" height="26" fill="#fff"/>'
         f'<rect x="{window + 2}" y="14" width="11" height="22" fill="#a9d8f5"/>'
@@ -186,7 +215,9 @@ def _open_sky(version: int) -> str:
     clouds = (
         _cloud(20, 22, 12) + _cloud(80, 60, 14) + _cloud(30, 84, 16),
         _cloud(70, 18, 15) + _cloud(18, 54, 11) + _cloud(78, 88, 17),
-        _cloud(50, 90, 20, "#fbe3d0") + _cloud(14, 20, 10, "#fbe3d0") + _cloud(88, 34, 10, "#fbe3d0"),
+        _cloud(50, 90, 20, "#fbe3d0")
+        + _cloud(14, 20, 10, "#fbe3d0")
+        + _cloud(88, 34, 10, "#fbe3d0"),
     )[version]
     return _sky(*sky, 100) + clouds
 
@@ -197,13 +228,18 @@ def _ballpark(version: int) -> str:
     crowd = "".join(
         f'<circle cx="{x}" cy="{y}" r="1.7" fill="{colour}"/>'
         for y in (26, 32, 38)
-        for x, colour in zip(range(3, 100, 6), ("#e8c9a6", "#d64f4f", "#4f7fd6", "#f2f2f2", "#e0b84f") * 4, strict=False)
+        for x, colour in zip(
+            range(3, 100, 6),
+            ("#e8c9a6", "#d64f4f", "#4f7fd6", "#f2f2f2", "#e0b84f") * 4,
+            strict=False,
+        )
     )
     wall = ("#2f6b48", "#27543c", "#3b6f8f")[version]
     grass = (("#4f9a45", "#74b95c"), ("#3b7f45", "#5a9c58"), ("#6a9f4a", "#8fb965"))[version]
     return (
         _sky(*sky, 24) + f'<rect y="22" width="100" height="20" fill="{stand}"/>{crowd}'
-        f'<rect y="42" width="100" height="8" fill="{wall}"/>' + _ground(50, *grass)
+        f'<rect y="42" width="100" height="8" fill="{wall}"/>'
+        + _ground(50, *grass)
         + '<ellipse cx="50" cy="92" rx="52" ry="24" fill="#c08a56"/>'
         '<path d="M46 94 h8 v3 l-4 3 l-4 -3 Z" fill="#fff"/>'
     )

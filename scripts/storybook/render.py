@@ -8,8 +8,8 @@ from scripts.storybook.artwork import Artwork, draw_svg, svg
 from scripts.storybook.places import backdrop
 from scripts.storybook.world import KINDS, Scene
 
-# Per number of objects: their size near and far, and where each stands (x, and how much further up),
-# all as shares of the picture's side.
+# Per number of objects: their size near and far, and where each stands (x, and how much further
+# up), all as shares of the picture's side.
 GROUPS = {
     1: ((0.62, 0.46), ((0.0, 0.0),)),
     2: ((0.45, 0.36), ((-0.23, -0.03), (0.23, 0.03))),
@@ -31,7 +31,7 @@ class Renderer:
         self.backdrop = lru_cache(maxsize=None)(self._backdrop)
 
     def render(self, scene: Scene) -> tuple[Image.Image, list[Box]]:
-        """The RGB picture and each object's box (left, top, right, bottom) in shares of the side."""
+        """The RGB picture, and each object's left, top, right and bottom in shares of the side."""
         content, layout = scene.content, scene.layout
         flies = KINDS[content.kind].flies
         sizes, places = GROUPS[content.count]
@@ -65,6 +65,8 @@ class Renderer:
     def _shadow(self, picture: Image.Image, left: int, foot: int, width: int) -> None:
         height = max(2, round(width * 0.09))
         mask = Image.new("L", picture.size)
-        ImageDraw.Draw(mask).ellipse((left, foot - height, left + width, foot + height // 2), fill=90)
+        ImageDraw.Draw(mask).ellipse(
+            (left, foot - height, left + width, foot + height // 2), fill=90
+        )
         mask = mask.filter(ImageFilter.GaussianBlur(height / 4))
         picture.paste((20, 20, 20), mask=mask)

@@ -1,4 +1,4 @@
-"""Changes that leave a picture's caption true, so that networks learn what is in it, not its pixels."""
+"""Changes that leave a caption true: networks learn what is in a picture, not its pixels."""
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +28,9 @@ def _move(pictures: Tensor) -> Tensor:
 
 def _light(pictures: Tensor) -> Tensor:
     batch = len(pictures)
-    gain = torch.empty(batch, 3, 1, 1).uniform_(0.92, 1.08) * torch.empty(batch, 1, 1, 1).uniform_(0.8, 1.2)
+    gain = torch.empty(batch, 3, 1, 1).uniform_(0.92, 1.08) * torch.empty(batch, 1, 1, 1).uniform_(
+        0.8, 1.2
+    )
     return pictures * gain + torch.empty(batch, 1, 1, 1).uniform_(-0.15, 0.15)
 
 

@@ -78,7 +78,9 @@ class CaptionedPictures:
 
 def _read_records(path: Path) -> list[dict]:
     if not path.is_file():
-        raise UserError(f"{path} is missing: a dataset is a folder of pictures with a captions.jsonl.")
+        raise UserError(
+            f"{path} is missing: a dataset is a folder of pictures with a captions.jsonl."
+        )
     records = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:

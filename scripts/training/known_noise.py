@@ -1,9 +1,9 @@
 """The optional door for rendered worlds: noise that stands for a known layout.
 
-A generator with categorical codes (GeneratorConfig.codes) reads groups of the noise's leading
-entries by their largest one, as InfoGAN's categorical codes (Chen et al. 2016, section 4). Where the
-layout of a picture is known, noise can be drawn that says just that: then every (caption, noise)
-has one right picture, and the generator can be shown it.
+A generator with categorical codes (GeneratorConfig.codes; InfoGAN, Chen et al. 2016, section 4)
+reads groups of the noise's leading entries by their largest one. Where the layout of a picture is
+known, noise can be drawn that says just that: then every (caption, noise) has one right picture,
+and the generator can be shown it.
 """
 
 import torch

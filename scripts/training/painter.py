@@ -23,7 +23,8 @@ from scripts.training.progress import Progress
 from scripts.words import Vocabulary
 
 OBJECTS = 4.0  # how much more a pixel inside an object's box counts
-KL = 0.002  # weight of the conditioning augmentation's divergence
+KL = 1e-4  # weight of the conditioning augmentation's divergence
+CALM = -6.0  # where its log variance begins: at 0, noise drowns the caption for thousands of steps
 AVERAGE = 0.998  # of the weights that are kept, per step
 
 
@@ -47,6 +48,7 @@ def train_first(
     _check_codes(dataset, config)
     torch.manual_seed(seed)
     network = quicken(Generator(replace(config, stages=1))).to(device).train()
+    _calm(network.conditioning.linear.bias, config.condition)
     average = _averaged(network)
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.05)
@@ -164,6 +166,13 @@ def _shrink(pictures: Tensor, side: int) -> Tensor:
     if pictures.shape[-1] == side:
         return pictures
     return F.interpolate(pictures, size=side, mode="area")
+
+
+def _calm(bias: Tensor, condition: int) -> None:
+    """Set the bias (4C,) of Conditioning's gated linear layer so that it adds little noise."""
+    with torch.no_grad():
+        bias[condition : 2 * condition] = CALM  # values of the log variance
+        bias[3 * condition :] = 3.0  # their gates, open
 
 
 def _averaged(network: torch.nn.Module) -> AveragedModel:

@@ -52,7 +52,7 @@ class Progress:
         return self.step / self.steps
 
     def log(self, every: int = 100, **losses: torch.Tensor) -> None:
-        """Note the losses of a step; the mean of each `every` steps becomes a line of losses.tsv."""
+        """Note a step's losses; the mean of each `every` steps becomes a line of losses.tsv."""
         for name, loss in losses.items():
             self.sums[name] += loss.item()
         self.counted += 1

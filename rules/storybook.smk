@@ -1,0 +1,76 @@
+"""The storybook's world: artwork from its packages, scenes rendered from it, and how well it is learnt."""
+
+SCENES = {"train": (1, 16000), "held-out": (2, 2000)}  # part: (seed, number of scenes)
+ART = expand(
+    "training/artwork/{style}.json", style=["noto", "fluent-emoji-flat", "twemoji"]
+)
+
+
+rule artwork:
+    output:
+        "training/artwork/{style}.json",
+    localrule: True
+    message:
+        "Fetching the artwork of {wildcards.style}"
+    run:
+        from scripts.storybook.artwork import fetch
+
+        tell(fetch, wildcards.style, output[0])
+
+
+rule scenes:
+    input:
+        ART,
+    output:
+        "training/scenes/{part}/captions.jsonl",
+    params:
+        scenes=lookup(dpath="{part}", within=SCENES),
+    message:
+        "Rendering scenes: {output}"
+    run:
+        from scripts.storybook.dataset import write
+
+        tell(write, input, output[0], *params.scenes, side=128)
+
+
+rule base_pictures:
+    input:
+        ART,
+    output:
+        directory("training/base_pictures"),
+    message:
+        "Rendering the base pictures that come with the game"
+    run:
+        from scripts.storybook.dataset import write_bases
+
+        tell(write_bases, input, output[0])
+
+
+rule judge:
+    input:
+        "training/scenes/train/captions.jsonl",
+    output:
+        "training/judge.safetensors",
+    threads: 2
+    message:
+        "Teaching the judge"
+    run:
+        from scripts.storybook.evaluate import teach_judge
+
+        tell(teach_judge, input[0], output[0])
+
+
+rule evaluate:
+    input:
+        scenes="training/scenes/held-out/captions.jsonl",
+        judge="training/judge.safetensors",
+        bundle=storybook_files,
+    output:
+        "training/storybook/figures.tsv",
+    threads: 2
+    message:
+        "Measuring the storybook bundle on scenes that it never saw"
+    run:
+        from scripts.storybook.evaluate import measure
+
+        tell(measure, input.scenes, input.judge, bundle_called("storybook"), output[0])

@@ -1,0 +1,160 @@
+"""What each rule of the training wing does: files in, a part of a bundle out.
+
+Checkpoints, losses and samples of a lesson lie in a folder beside what it makes, so that a lesson
+that was killed goes on where it stood.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts import settings
+from scripts.bundles import Bundle
+from scripts.files import written
+from scripts.words import Vocabulary
+
+SCHEMA = Path(__file__).parent.parent.parent / "rules" / "schemas" / "training.schema.yaml"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a bundle is trained: models/<bundle>/training.yaml."""
+
+    dataset: Path  # a folder with captions.jsonl
+    side: int  # pixels, of the pictures that are learnt from
+    seed: int
+    captioner: dict[str, Any]
+    damsm: dict[str, Any]
+    generator: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path | str) -> Recipe:
+        """Raises UserError if the file cannot be read, or says what no recipe can say."""
+        said = settings.read(path, SCHEMA)
+        return cls(**{**said, "dataset": Path(said["dataset"])})
+
+
+def words(recipe: Recipe, captioner: Path | str, text_encoder: Path | str) -> None:
+    """Write both vocabularies, counted from the dataset's captions."""
+    from scripts.training.vocabulary import captioner_vocabulary, painter_vocabulary
+
+    captions = _dataset(recipe).captions()
+    threshold = recipe.captioner["threshold"]
+    _write_words(captioner_vocabulary(captions, threshold), captioner)
+    _write_words(painter_vocabulary(captions), text_encoder)
+
+
+def captioner(
+    recipe: Recipe, bundle: Bundle, vocabulary: Path | str, weights: Path | str, device: str
+) -> None:
+    """Teach the captioner and write its weights."""
+    from scripts.captioner.network import CaptionerConfig
+    from scripts.training.captioner import train
+
+    known = Vocabulary.read(vocabulary)
+    config = CaptionerConfig(vocabulary=len(known), **bundle.sizes("captioner"))
+    budget = _budget(recipe.captioner, "steps", "batch", "rate")
+    network = train(
+        _dataset(recipe, config.size), known, config, _notes(weights),
+        seed=recipe.seed, device=device, **budget,
+    )  # fmt: skip
+    save(network, weights)
+
+
+def damsm(
+    recipe: Recipe,
+    bundle: Bundle,
+    vocabulary: Path | str,
+    text_encoder: Path | str,
+    image_encoder: Path | str,
+    device: str,
+) -> None:
+    """Teach the text and the image encoder together and write both weights."""
+    from scripts.attngan.image_encoder import ImageEncoderConfig
+    from scripts.training.damsm import train
+
+    known = Vocabulary.read(vocabulary)
+    text, image = train(
+        _dataset(recipe), known, _text_config(bundle, known),
+        ImageEncoderConfig(**bundle.sizes("image_encoder")), _notes(text_encoder),
+        seed=recipe.seed, device=device, **_budget(recipe.damsm, "steps", "batch", "rate"),
+    )  # fmt: skip
+    save(text, text_encoder)
+    save(image, image_encoder)
+
+
+def generator(
+    recipe: Recipe,
+    bundle: Bundle,
+    vocabulary: Path | str,
+    text_encoder: Path | str,
+    weights: Path | str,
+    device: str,
+) -> None:
+    """Teach the painter stage by stage and write its weights."""
+    from safetensors.torch import load_file
+
+    from scripts.attngan.generator import GeneratorConfig
+    from scripts.attngan.text_encoder import TextEncoder
+    from scripts.training.painter import train_first, train_next
+
+    known = Vocabulary.read(vocabulary)
+    text = TextEncoder(_text_config(bundle, known)).to(device).eval()
+    text.load_state_dict(load_file(text_encoder))
+    config = GeneratorConfig(**bundle.sizes("generator"))
+    dataset = _dataset(recipe)
+    budget = {**_budget(recipe.generator, "batch", "rate"), "seed": recipe.seed, "device": device}
+    steps = recipe.generator["steps"]
+    notes = _notes(weights)
+    network = train_first(dataset, known, text, config, notes / "stage1", steps=steps[0], **budget)
+    for stage in range(2, config.stages + 1):
+        network = train_next(
+            dataset, known, text, config, network, notes / f"stage{stage}",
+            steps=steps[stage - 1], **budget,
+        )  # fmt: skip
+    save(network, weights)
+
+
+def install(trained: list[Path], folder: Path) -> None:
+    """Put trained parts into a bundle, in place of what stands there."""
+    for part in trained:
+        with written(folder / part.name) as half:
+            shutil.copyfile(part, half)
+
+
+def save(network: Any, path: Path | str) -> None:
+    """Write a network's weights, whole or not at all."""
+    from safetensors.torch import save_file
+
+    state = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    with written(path) as half:
+        save_file(state, half)
+
+
+def _dataset(recipe: Recipe, side: int | None = None) -> Any:
+    from scripts.training.dataset import CaptionedPictures
+
+    return CaptionedPictures(recipe.dataset, side or recipe.side)
+
+
+def _text_config(bundle: Bundle, vocabulary: Vocabulary) -> Any:
+    from scripts.attngan.text_encoder import TextEncoderConfig
+
+    return TextEncoderConfig(vocabulary=len(vocabulary), **bundle.sizes("text_encoder"))
+
+
+def _budget(section: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: section[name] for name in names}
+
+
+def _notes(made: Path | str) -> Path:
+    """The folder of a lesson: training/<bundle>/<part>/ for <part>.safetensors."""
+    return Path(made).with_suffix("")
+
+
+def _write_words(known: list[str], path: Path | str) -> None:
+    with written(path) as half:
+        Vocabulary(tuple(known)).write(half)
