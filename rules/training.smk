@@ -46,6 +46,7 @@ rule learn_captioner:
     input:
         dataset=dataset_of,
         words="training/{bundle}/captioner.txt",
+        eyes="training/{bundle}/image_encoder.safetensors",
     output:
         "training/{bundle}/captioner.safetensors",
     threads: 2
@@ -57,6 +58,7 @@ rule learn_captioner:
             recipe_called(wildcards.bundle),
             bundle_called(wildcards.bundle),
             input.words,
+            input.eyes,
             output[0],
             config["device"],
         )

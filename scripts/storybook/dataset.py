@@ -41,12 +41,12 @@ def write(artwork: list[str], records: Path | str, seed: int, number: int, side:
 
 # The scenes that a game begins with, named after the figures of the original game.
 BASES = {
-    "cow": Scene(Content("cow", "brown", "field", 2), Layout(0, 1, 0, 0, 0)),
-    "bear": Scene(Content("bear", "brown", "forest", 1), Layout(0, 1, 0, 1, 1)),
-    "kite": Scene(Content("kite", "red", "beach", 2), Layout(1, 1, 0, 0, 0)),
-    "baseball": Scene(Content("batter", "blue", "ballpark", 1), Layout(2, 1, 0, 0, 0)),
-    "room": Scene(Content("couch", "blue", "room", 1), Layout(0, 1, 0, 0, 0)),
-    "surf": Scene(Content("surfer", "", "ocean", 1), Layout(2, 1, 0, 0, 0)),
+    "cow": Scene(Content("cow", "brown", "field", 2), Layout(0, 1, 0, 0)),
+    "bear": Scene(Content("bear", "brown", "forest", 1), Layout(0, 1, 1, 1)),
+    "kite": Scene(Content("kite", "red", "beach", 2), Layout(1, 1, 0, 0)),
+    "baseball": Scene(Content("batter", "blue", "ballpark", 1), Layout(2, 1, 0, 0)),
+    "room": Scene(Content("couch", "blue", "room", 1), Layout(0, 1, 0, 0)),
+    "surf": Scene(Content("surfer", "", "ocean", 1), Layout(2, 1, 0, 0)),
 }
 
 

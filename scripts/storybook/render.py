@@ -8,16 +8,16 @@ from scripts.storybook.artwork import Artwork, draw_svg, svg
 from scripts.storybook.places import backdrop
 from scripts.storybook.world import KINDS, Scene
 
-# Per number of objects: their size near and far, and where each stands (x, and how much further
-# up), all as shares of the picture's side.
+# Per number of objects: their size, and where each stands (x, and how much further up), all as
+# shares of the picture's side.
 GROUPS = {
-    1: ((0.62, 0.46), ((0.0, 0.0),)),
-    2: ((0.45, 0.36), ((-0.23, -0.03), (0.23, 0.03))),
-    3: ((0.34, 0.29), ((-0.30, 0.02), (0.0, -0.08), (0.30, 0.04))),
+    1: (0.60, ((0.0, 0.0),)),
+    2: (0.44, ((-0.24, -0.03), (0.24, 0.03))),
+    3: (0.35, ((-0.31, 0.02), (0.0, -0.08), (0.31, 0.04))),
 }
-GROUND = (0.93, 0.84)  # where feet stand, near and far
-AIR = (0.40, 0.34)  # where the middle of what flies is
-SHIFTS = {1: 0.19, 2: 0.05, 3: 0.03}  # to the left, none, to the right
+GROUND = 0.92  # where feet stand
+AIR = 0.38  # where the middle of what flies is
+SHIFT = 0.19  # of a single object, to the left or to the right; groups fill the picture
 
 Box = tuple[float, float, float, float]
 
@@ -34,24 +34,24 @@ class Renderer:
         """The RGB picture, and each object's left, top, right and bottom in shares of the side."""
         content, layout = scene.content, scene.layout
         flies = KINDS[content.kind].flies
-        sizes, places = GROUPS[content.count]
+        size, places = GROUPS[content.count]
         picture = self.backdrop(content.place, layout.backdrop).copy()
         sprite = self.artwork.sprite(
             content.kind,
             layout.style,
             content.colour,
-            round(sizes[layout.size] * self.side),
+            round(size * self.side),
             bool(layout.direction),
         )
         boxes = []
         for x, y in sorted(places, key=lambda place: place[1]):  # the further ones first
-            middle = 0.5 + x + (layout.position - 1) * SHIFTS[content.count]
+            middle = 0.5 + x + (layout.position - 1) * (SHIFT if content.count == 1 else 0)
             left = round(middle * self.side - sprite.width / 2)
             left = min(max(left, 0), self.side - sprite.width)
             if flies:
-                top = round((AIR[layout.size] + 2 * y) * self.side - sprite.height / 2)
+                top = round((AIR + 2 * y) * self.side - sprite.height / 2)
             else:
-                top = round((GROUND[layout.size] + y) * self.side) - sprite.height
+                top = round((GROUND + y) * self.side) - sprite.height
                 self._shadow(picture, left, top + sprite.height, sprite.width)
             top = min(max(top, 0), self.side - sprite.height)
             picture.paste(sprite, (left, top), sprite)

@@ -1,7 +1,7 @@
 """What there is in the storybook: kinds of objects, colours, places, and the scenes they make.
 
 A scene has a *content*, which every caption of it tells (kind, colour, place, count), and a
-*layout*, which no caption tells (style of the artwork, position, size, direction, backdrop).
+*layout*, which no caption tells (style of the artwork, position, direction, backdrop).
 The layout is a handful of small choices, so that noise can be made to stand for it.
 """
 
@@ -12,7 +12,7 @@ STYLES = ("noto", "fluent-emoji-flat", "twemoji")
 MOST = 3  # objects of one scene
 
 # Choices of a layout in the order of the noise codes, and how many values each has.
-LAYOUT = {"style": len(STYLES), "position": 3, "size": 2, "direction": 2, "backdrop": 3}
+LAYOUT = {"style": len(STYLES), "position": 3, "direction": 2, "backdrop": 3}
 
 COATS = ("brown", "black", "white")
 PAINTS = ("red", "blue", "yellow", "green")
@@ -70,7 +70,6 @@ class Layout:
 
     style: int
     position: int
-    size: int
     direction: int
     backdrop: int
 

@@ -48,9 +48,16 @@ def words(recipe: Recipe, captioner: Path | str, text_encoder: Path | str) -> No
 
 
 def captioner(
-    recipe: Recipe, bundle: Bundle, vocabulary: Path | str, weights: Path | str, device: str
+    recipe: Recipe,
+    bundle: Bundle,
+    vocabulary: Path | str,
+    image_encoder: Path | str,
+    weights: Path | str,
+    device: str,
 ) -> None:
-    """Teach the captioner and write its weights."""
+    """Teach the captioner, which begins with the image encoder's eyes, and write its weights."""
+    from safetensors.torch import load_file
+
     from scripts.captioner.network import CaptionerConfig
     from scripts.training.captioner import train
 
@@ -59,7 +66,7 @@ def captioner(
     budget = _budget(recipe.captioner, "steps", "batch", "rate")
     network = train(
         _dataset(recipe, config.size), known, config, _notes(weights),
-        seed=recipe.seed, device=device, **budget,
+        seed=recipe.seed, device=device, seen_before=load_file(image_encoder), **budget,
     )  # fmt: skip
     save(network, weights)
 
