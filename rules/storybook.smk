@@ -1,8 +1,13 @@
-"""The storybook's world: artwork from its packages, scenes rendered from it, and how well it is learnt."""
+"""The storybook's world: its artwork, scenes rendered from it, and how well it is learnt."""
 
 SCENES = {"train": (1, 16000), "held-out": (2, 2000)}  # part: (seed, number of scenes)
 ART = expand(
     "training/artwork/{style}.json", style=["noto", "fluent-emoji-flat", "twemoji"]
+)
+BUNDLE = expand(
+    "models/storybook/{file}",
+    file=[f"{part}.safetensors" for part in GAME]
+    + ["captioner.txt", "text_encoder.txt"],
 )
 
 
@@ -64,7 +69,7 @@ rule evaluate:
     input:
         scenes="training/scenes/held-out/captions.jsonl",
         judge="training/judge.safetensors",
-        bundle=storybook_files,
+        bundle=BUNDLE,
     output:
         "training/storybook/figures.tsv",
     threads: 2
@@ -73,4 +78,10 @@ rule evaluate:
     run:
         from scripts.storybook.evaluate import measure
 
-        tell(measure, input.scenes, input.judge, bundle_called("storybook"), output[0])
+        tell(
+            measure,
+            input.scenes,
+            input.judge,
+            bundle_called("storybook"),
+            output[0],
+        )

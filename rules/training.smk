@@ -3,29 +3,11 @@
 from scripts.training import lessons
 
 
-@asked
-def recipe_called(name):
-    return lessons.Recipe.read(f"models/{name}/training.yaml")
-
-
-@asked
-def dataset_of(wildcards):
-    return f"{recipe_called(wildcards.bundle).dataset}/captions.jsonl"
-
-
-@asked
-def trained_parts(_):
-    return [
-        f"training/{config['bundle']}/{path.name}"
-        for path in bundle_called(config["bundle"]).files(*PARTS)
-    ]
-
-
 rule train:
     input:
         trained_parts,
     message:
-        "Putting what was learnt into models/" + config["bundle"]
+        "Putting what was learnt into models/{config[bundle]}"
     run:
         tell(lessons.install, input, bundle_called(config["bundle"]).folder)
 
@@ -55,8 +37,7 @@ rule learn_captioner:
     run:
         tell(
             lessons.captioner,
-            recipe_called(wildcards.bundle),
-            bundle_called(wildcards.bundle),
+            *lesson(wildcards),
             input.words,
             input.eyes,
             output[0],
@@ -77,8 +58,7 @@ rule learn_damsm:
     run:
         tell(
             lessons.damsm,
-            recipe_called(wildcards.bundle),
-            bundle_called(wildcards.bundle),
+            *lesson(wildcards),
             input.words,
             *output,
             config["device"],
@@ -98,8 +78,7 @@ rule learn_generator:
     run:
         tell(
             lessons.generator,
-            recipe_called(wildcards.bundle),
-            bundle_called(wildcards.bundle),
+            *lesson(wildcards),
             input.words,
             input.text,
             output[0],

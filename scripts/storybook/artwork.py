@@ -223,6 +223,8 @@ def _paint(picture: Image.Image, colour: str, part: tuple[float, ...] | None) ->
     seen = np.asarray(alpha) > 128
     strong = _part(hsv, part) if part else _main_part(hsv, seen)
     hue, vivid, bright = PAINT[colour]
+    if not (strong & seen).any():
+        raise UserError("artwork: an icon has no colourful part that could be painted.")
     reference = hsv[..., 2][strong & seen].mean()
     hsv[..., 0][strong] = hue
     hsv[..., 1][strong] = vivid

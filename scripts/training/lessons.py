@@ -6,14 +6,19 @@ that was killed goes on where it stood.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scripts import settings
 from scripts.bundles import Bundle
-from scripts.files import written
+from scripts.errors import UserError
+from scripts.files import digest, written
 from scripts.words import Vocabulary
 
 SCHEMA = Path(__file__).parent.parent.parent / "rules" / "schemas" / "training.schema.yaml"
@@ -25,10 +30,10 @@ class Recipe:
 
     dataset: Path  # a folder with captions.jsonl
     side: int  # pixels, of the pictures that are learnt from
-    seed: int
     captioner: dict[str, Any]
     damsm: dict[str, Any]
     generator: dict[str, Any]
+    seed: int = 1
 
     @classmethod
     def read(cls, path: Path | str) -> Recipe:
@@ -64,10 +69,12 @@ def captioner(
     known = Vocabulary.read(vocabulary)
     config = CaptionerConfig(vocabulary=len(known), **bundle.sizes("captioner"))
     budget = _budget(recipe.captioner, "steps", "batch", "rate")
-    network = train(
-        _dataset(recipe, config.size), known, config, _notes(weights),
-        seed=recipe.seed, device=device, seen_before=load_file(image_encoder), **budget,
-    )  # fmt: skip
+    with _sizes_of(bundle):
+        network = train(
+            _dataset(recipe, config.size), known, config,
+            _notes(weights, recipe, bundle, "captioner", vocabulary, image_encoder),
+            seed=recipe.seed, device=device, seen_before=load_file(image_encoder), **budget,
+        )  # fmt: skip
     save(network, weights)
 
 
@@ -84,11 +91,13 @@ def damsm(
     from scripts.training.damsm import train
 
     known = Vocabulary.read(vocabulary)
-    text, image = train(
-        _dataset(recipe), known, _text_config(bundle, known),
-        ImageEncoderConfig(**bundle.sizes("image_encoder")), _notes(text_encoder),
-        seed=recipe.seed, device=device, **_budget(recipe.damsm, "steps", "batch", "rate"),
-    )  # fmt: skip
+    with _sizes_of(bundle):
+        text, image = train(
+            _dataset(recipe), known, _text_config(bundle, known),
+            ImageEncoderConfig(**bundle.sizes("image_encoder")),
+            _notes(text_encoder, recipe, bundle, "damsm", vocabulary),
+            seed=recipe.seed, device=device, **_budget(recipe.damsm, "steps", "batch", "rate"),
+        )  # fmt: skip
     save(text, text_encoder)
     save(image, image_encoder)
 
@@ -115,7 +124,7 @@ def generator(
     dataset = _dataset(recipe)
     budget = {**_budget(recipe.generator, "batch", "rate"), "seed": recipe.seed, "device": device}
     steps = recipe.generator["steps"]
-    notes = _notes(weights)
+    notes = _notes(weights, recipe, bundle, "generator", vocabulary, text_encoder)
     network = train_first(dataset, known, text, config, notes / "stage1", steps=steps[0], **budget)
     for stage in range(2, config.stages + 1):
         network = train_next(
@@ -141,6 +150,15 @@ def save(network: Any, path: Path | str) -> None:
         save_file(state, half)
 
 
+@contextmanager
+def _sizes_of(bundle: Bundle) -> Iterator[None]:
+    """Turns what networks say of impossible sizes into a word to who wrote them."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"{bundle.folder}/bundle.yaml: {error}.") from None
+
+
 def _dataset(recipe: Recipe, side: int | None = None) -> Any:
     from scripts.training.dataset import CaptionedPictures
 
@@ -157,9 +175,17 @@ def _budget(section: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: section[name] for name in names}
 
 
-def _notes(made: Path | str) -> Path:
-    """The folder of a lesson: training/<bundle>/<part>/ for <part>.safetensors."""
-    return Path(made).with_suffix("")
+def _notes(
+    made: Path | str, recipe: Recipe, bundle: Bundle, lesson: str, *files: Path | str
+) -> Path:
+    """The folder of a lesson, training/<bundle>/<part>/<digest>/ for <part>.safetensors.
+
+    The digest is of all that the lesson depends on: whoever changes any of it begins anew.
+    """
+    told = [recipe.side, recipe.seed, getattr(recipe, lesson), bundle.settings]
+    read = [digest(file) for file in (recipe.dataset / "captions.jsonl", *files)]
+    name = hashlib.sha256(json.dumps([told, read], sort_keys=True).encode()).hexdigest()[:12]
+    return Path(made).with_suffix("") / name
 
 
 def _write_words(known: list[str], path: Path | str) -> None:

@@ -1,0 +1,352 @@
+"""What the rules have in common: chains and rounds, bundles, and messages to a person."""
+
+import hashlib
+import json
+import os
+import resource
+import sys
+from functools import lru_cache, wraps
+
+from snakemake.exceptions import ApiError
+from snakemake.io import sourcecache_entry
+
+from scripts import chains, settings
+from scripts.bundles import GAME, PARTS, Bundle
+from scripts.chains import BaseFiles, Chain
+from scripts.errors import UserError
+from scripts.files import digest
+
+# A round depends on the round before, and Snakemake follows dependencies by recursion, as deep as
+# the longest chain: Python must allow that, and the system must let this thread's stack grow.
+STACK = 2**30  # bytes at the most; a thousand rounds take some 2 MiB
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 1_000_000))
+soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+if 0 <= soft < STACK:
+    resource.setrlimit(
+        resource.RLIMIT_STACK, (STACK if hard < 0 else min(STACK, hard), hard)
+    )
+
+
+# --- messages to a person
+
+
+class Mistake(ApiError):
+    """A UserError inside a `run:` block, which Snakemake shows as its message alone.
+
+    Snakemake prints the lines that an exception came through; this one has come through none.
+    """
+
+    __traceback__ = property(lambda self: None, lambda self, value: None)
+
+
+def tell(work, *args, **kwargs):
+    """Does the work of a `run:` block; a UserError is shown as its message alone."""
+    try:
+        return work(*args, **kwargs)
+    except UserError as error:
+        message = str(error)
+    raise Mistake(message)
+
+
+def asked(function):
+    """An input function whose UserError ends the call with its message alone.
+
+    Snakemake wraps every other exception of an input function in a traceback.
+    """
+
+    @wraps(function)
+    def answer(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except UserError as error:
+            sys.exit(f"Error: {error}")
+
+    return answer
+
+
+# --- settings
+
+
+SCHEMA = f"{workflow.basedir}/rules/schemas/config.schema.yaml"
+
+
+@asked
+def check_config():
+    """Fills in what config.yaml leaves out, and ends the call if it holds anything wrong."""
+    for key, value in settings.defaults(SCHEMA).items():
+        config.setdefault(key, value)
+    settings.check(config, SCHEMA, "config")
+
+
+check_config()
+
+
+# --- one process
+
+
+def stay_in_this_process():
+    """Has `run:` blocks run on threads of this process, so that networks are loaded once.
+
+    Snakemake spawns a new process for each of them otherwise, which imports and loads everything
+    again. This is what --force-use-threads sets; set here, it holds inside cluster jobs, too. To be
+    called while jobs are put together, since there are no such settings when rules are read.
+    """
+    if workflow.execution_settings is not None:
+        workflow.execution_settings.use_threads = True
+
+
+# --- chains
+
+
+@lru_cache
+def base_files():
+    return BaseFiles.read("input")
+
+
+@lru_cache(maxsize=None)
+def chain_called(name):
+    """The chain of this name, once it is known that it can be played."""
+    chain = chains.parse(name, config["seed"], config["bundle"])
+    base_files().find(chain.image)
+    bundle_called(chain.bundle).check_files(*GAME)
+    return chain
+
+
+def chain_of(wildcards):
+    return chain_called(wildcards.chain)
+
+
+def round_of(wildcards):
+    return chains.parse_round(wildcards.round, wildcards.chain)
+
+
+def base_of(wildcards):
+    """The base picture or text of the chain."""
+    return str(base_files().find(chain_of(wildcards).image))
+
+
+def starts_with_text(wildcards):
+    return base_of(wildcards).lower().endswith(chains.TEXT)
+
+
+@asked
+def every_chain(_):
+    """One chain of each base file, with the seed and the bundle of the config."""
+    for image in base_files().files:
+        chain_called(image)
+    return sorted(base_files().files)
+
+
+# --- bundles
+
+
+@lru_cache
+def bundle_called(name):
+    return Bundle.read(name)
+
+
+def bundle_of(wildcards):
+    return bundle_called(chain_of(wildcards).bundle)
+
+
+def files_of(wildcards, *parts):
+    return [str(path) for path in bundle_of(wildcards).files(*parts)]
+
+
+# --- what a stage depends on
+
+
+def code(*modules):
+    """Files of scripts/ that a stage's results depend on; Snakemake does not see what is imported.
+
+    Named from here if the workflow lies here, so that the folder can be moved.
+    """
+    home = os.path.relpath(workflow.basedir)
+    home = workflow.basedir if home.startswith("..") else home
+    return [os.path.normpath(f"{home}/scripts/{module}") for module in modules]
+
+
+CAPTION_CODE = code("captioner/network.py", "backbones.py")
+GENERATE_CODE = code(
+    "attngan/text_encoder.py",
+    "attngan/attention.py",
+    "attngan/generator.py",
+    "noise.py",
+    "words.py",
+)
+
+
+def recipe_of(wildcards):
+    """A digest of all that the chain's rounds depend on: they are made anew with the same bytes.
+
+    (On the same machine, with the same versions of packages.)
+    """
+    bundle = bundle_of(wildcards)
+    everything = {
+        "base": digest(base_of(wildcards)),
+        "image": chain_of(wildcards).image,
+        "seed": chain_of(wildcards).seed,
+        "sizes": [bundle.sizes(part) for part in GAME],
+        "weights": bundle.digests(*GAME),
+        "code": [digest(file) for file in (*CAPTION_CODE, *GENERATE_CODE)],
+    }
+    return hashlib.sha256(json.dumps(everything).encode()).hexdigest()
+
+
+def recipe_holds(wildcards):
+    """Whether this round was played with all that it would be played with now."""
+    try:
+        with open(f"results/{wildcards.chain}/round{wildcards.round}.json") as record:
+            return json.load(record)["recipe"] == recipe_of(wildcards)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+# --- caption
+
+
+@asked
+def what_is_seen(wildcards):
+    """The base picture (or text) in round 1, then the picture of the round before."""
+    stay_in_this_process()
+    last = round_of(wildcards) - 1
+    if not last:
+        # Its content counts, as the parameter `base`; its time does not.
+        return ancient(base_of(wildcards))
+    picture = f"results/{wildcards.chain}/round{last}.png"
+    record = f"results/{wildcards.chain}/round{last}.json"
+    if os.path.exists(picture) or not os.path.exists(record):
+        return picture
+    # A picture that somebody deleted is painted again, and comes out as it was if nothing that it
+    # depends on has changed: no reason to play the later rounds again. Its record stands in for it,
+    # while Snakemake notes the picture itself among the inputs.
+    if recipe_holds(wildcards):
+        return sourcecache_entry(ancient(record), picture)
+    return picture
+
+
+def seen_path(wildcards):
+    """The path of what is seen, whatever stands for it among the inputs."""
+    last = round_of(wildcards) - 1
+    return f"results/{wildcards.chain}/round{last}.png" if last else base_of(wildcards)
+
+
+@asked
+def base_content(wildcards):
+    """A digest of the base file, where that is what is seen."""
+    return digest(base_of(wildcards)) if round_of(wildcards) == 1 else ""
+
+
+@asked
+def captioner_files(wildcards):
+    """The captioner's weights and words; a base text needs no captioner."""
+    if round_of(wildcards) == 1 and starts_with_text(wildcards):
+        return []
+    return files_of(wildcards, "captioner")
+
+
+@asked
+def captioner_code(wildcards):
+    return CAPTION_CODE if captioner_files(wildcards) else []
+
+
+@asked
+def captioner_sizes(wildcards):
+    return bundle_of(wildcards).sizes("captioner") if captioner_files(wildcards) else {}
+
+
+# --- generate
+
+
+@asked
+def text_to_paint(wildcards):
+    stay_in_this_process()
+    round_of(wildcards), chain_of(wildcards)  # are there such a round and such a chain?
+    return f"results/{wildcards.chain}/round{wildcards.round}.txt"
+
+
+@asked
+def generator_files(wildcards):
+    return files_of(wildcards, "text_encoder", "generator")
+
+
+@asked
+def generator_sizes(wildcards):
+    bundle = bundle_of(wildcards)
+    return [bundle.sizes("text_encoder"), bundle.sizes("generator")]
+
+
+@asked
+def chain_seed(wildcards):
+    return chain_of(wildcards).seed
+
+
+# --- what a stage is told when it runs
+
+
+def tools(wildcards, threads):
+    """What every stage works with."""
+    return {
+        "bundle": bundle_of(wildcards),
+        "device": config["device"],
+        "threads": threads,
+    }
+
+
+def turn(wildcards):
+    """Whose turn it is to be painted."""
+    return {
+        "chain": chain_of(wildcards),
+        "round_": round_of(wildcards),
+        "recipe": recipe_of(wildcards),
+    }
+
+
+# --- figures
+
+
+def rounds_of(wildcards, ending):
+    """One file of each round that the config asks for."""
+    chain_of(wildcards)
+    return [
+        f"results/{wildcards.chain}/round{n}.{ending}"
+        for n in range(1, config["rounds"] + 1)
+    ]
+
+
+@asked
+def chain_base(wildcards):
+    return base_of(wildcards)
+
+
+@asked
+def chain_pictures(wildcards):
+    return rounds_of(wildcards, "png")
+
+
+@asked
+def chain_texts(wildcards):
+    return rounds_of(wildcards, "txt")
+
+
+# --- all
+
+
+@asked
+def whole_game(wildcards):
+    """Captions, pictures, records and strip of every base file."""
+    images = every_chain(wildcards)
+    if not images:
+        raise UserError("input/ holds no picture and no text; put one there.")
+    return [
+        f"results/{image}/{file}"
+        for image in images
+        for file in (
+            *(
+                f"round{n}.{ending}"
+                for n in range(1, config["rounds"] + 1)
+                for ending in ("txt", "png", "json")
+            ),
+            "strip.png",
+        )
+    ]

@@ -1,0 +1,26 @@
+"""What the rules of the training wing have in common: recipes, datasets, and what is learnt."""
+
+from scripts.training.lessons import Recipe
+
+
+@asked
+def recipe_called(name):
+    return Recipe.read(f"models/{name}/training.yaml")
+
+
+@asked
+def dataset_of(wildcards):
+    return f"{recipe_called(wildcards.bundle).dataset}/captions.jsonl"
+
+
+def lesson(wildcards):
+    """What every lesson is given first: how it is taught, and the sizes of the networks."""
+    return recipe_called(wildcards.bundle), bundle_called(wildcards.bundle)
+
+
+@asked
+def trained_parts(_):
+    return [
+        f"training/{config['bundle']}/{path.name}"
+        for path in bundle_called(config["bundle"]).files(*PARTS)
+    ]

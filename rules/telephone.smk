@@ -1,0 +1,60 @@
+"""The game: a picture is described, the description is painted, the painting is described, …"""
+
+from scripts import stages
+
+# No rule has a `log:`, which `snakemake --lint` misses: these `run:` blocks print nothing but one
+# message if something is wrong, which Snakemake shows and logs itself. (A test allows that remark
+# of the linter's, and no other.)
+
+# One thread a stage: more would change the last bits of what the networks compute, and with them
+# sometimes a caption. Several chains are played at once instead.
+
+
+rule caption:
+    input:
+        seen=what_is_seen,
+        bundle=captioner_files,
+        code=captioner_code,
+    output:
+        "results/{chain}/round{round}.txt",
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        base=base_content,
+        sizes=captioner_sizes,
+    message:
+        "Round {wildcards.round} of {wildcards.chain}: describing {input.seen}"
+    run:
+        tell(
+            stages.caption,
+            seen_path(wildcards),
+            output[0],
+            **tools(wildcards, threads),
+        )
+
+
+rule generate:
+    input:
+        text=text_to_paint,
+        bundle=generator_files,
+        code=GENERATE_CODE,
+    output:
+        picture="results/{chain}/round{round}.png",
+        record="results/{chain}/round{round}.json",
+    threads: 1
+    resources:
+        mem_mb=3000,
+    params:
+        seed=chain_seed,
+        sizes=generator_sizes,
+    message:
+        "Round {wildcards.round} of {wildcards.chain}: painting {input.text}"
+    run:
+        tell(
+            stages.generate,
+            input.text,
+            *output,
+            **turn(wildcards),
+            **tools(wildcards, threads),
+        )

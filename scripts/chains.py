@@ -1,0 +1,145 @@
+"""Chains: their names, and the base files that they start from."""
+
+import difflib
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.errors import UserError
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+TEXT = ".txt"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One game: an image, the seed and the bundle that it is played with."""
+
+    name: str
+    image: str
+    seed: int
+    bundle: str
+
+
+def parse(name: str, seed: int, bundle: str) -> Chain:
+    """The chain called `<image>[@<seed>][+<bundle>]`; `seed` and `bundle` if the name has none.
+
+    Raises UserError if the name is none of a chain, or not the one way to write it.
+    """
+    rest, plus, own_bundle = name.partition("+")
+    image, at, own_seed = rest.partition("@")
+    if not image or (plus and not own_bundle) or "+" in own_bundle:
+        raise UserError(
+            f"{name}: this is not the name of a chain. "
+            "Write an image, then @ and a seed, then + and a bundle, if you like: cow@7+coco."
+        )
+    if "@" in own_bundle:
+        own_bundle, _, own_seed = own_bundle.partition("@")
+        raise UserError(
+            f"{name}: the seed comes before the bundle; write {image}@{own_seed}+{own_bundle}."
+        )
+    if at and not re.fullmatch(r"0|[1-9][0-9]*", own_seed):
+        raise UserError(f"{name}: the seed after @ is {_read_number(own_seed)}; write {image}@7.")
+    check_image(image)
+    return Chain(name, image, int(own_seed) if at else seed, own_bundle or bundle)
+
+
+def parse_round(written: str, chain: str) -> int:
+    """The number of a round. Raises UserError unless it is 1, 2, 3, …"""
+    if re.fullmatch(r"[1-9][0-9]*", written):
+        return int(written)
+    if written and not written.strip("0"):
+        raise UserError(
+            f"results/{chain}: there is no round 0 to play, since that is the base picture itself. "
+            "Rounds are counted from 1; ask for round1."
+        )
+    raise UserError(
+        f"results/{chain}: the round is {_read_number(written)}; rounds are round1, round2, …"
+    )
+
+
+def _read_number(written: str) -> str:
+    """What was written where a whole number was wanted, in words."""
+    if not written:
+        return "missing"
+    if re.fullmatch(r"0+[0-9]+", written):
+        return f"written with leading zeros, {written!r}"
+    return f"{written!r}, not a whole number"
+
+
+def check_image(image: str) -> None:
+    """Raises UserError if an image of this name cannot be played."""
+    odd = next((letter for letter in image if letter in "/@+{}" or not letter.isprintable()), None)
+    if odd is not None:
+        raise UserError(
+            f"input/{image}: the name of an image cannot hold {odd!r}, since file names of the "
+            "game are made from it. Rename the file."
+        )
+
+
+@dataclass(frozen=True)
+class BaseFiles:
+    """The base pictures and texts in a folder."""
+
+    folder: Path
+    files: dict[str, tuple[str, ...]]  # image: its files' names; one, if all is well
+    others: tuple[str, ...]  # names of files of other kinds
+
+    @classmethod
+    def read(cls, folder: Path | str) -> "BaseFiles":
+        """Lists the folder. A folder that is not there is one without files."""
+        files: dict[str, tuple[str, ...]] = {}
+        others = []
+        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        for name in names:
+            image, ending = os.path.splitext(name)
+            if ending.lower() in (*PICTURES, TEXT):
+                files[image] = (*files.get(image, ()), name)
+            elif not name.startswith("."):
+                others.append(name)
+        return cls(Path(folder), files, tuple(others))
+
+    def find(self, image: str) -> Path:
+        """The base file of an image.
+
+        Raises UserError if there is none, or more than one, or it lies elsewhere.
+        """
+        found = self.files.get(image, ())
+        if not found:
+            raise UserError(self._missing(image))
+        if len(found) > 1:
+            both = " and ".join(f"{self.folder}/{name}" for name in found)
+            raise UserError(f"{both}: which one is {image}? Rename or remove all but one.")
+        path = self.folder / found[0]
+        if path.is_symlink() and not path.resolve().is_relative_to(self.folder.resolve()):
+            raise UserError(
+                f"{path}: this is a link to a file outside of {self.folder}/. Copy the file there."
+            )
+        return path
+
+    def _missing(self, image: str) -> str:
+        wrong = [name for name in self.others if os.path.splitext(name)[0] == image]
+        if wrong:
+            return (
+                f"{self.folder}/{wrong[0]}: a file of this kind cannot be played. "
+                f"Base files end in {' '.join(PICTURES)} or {TEXT}."
+            )
+        start = f"{self.folder}/ holds no picture and no text called {image}."
+        if not self.files:
+            return f"{start} It holds none at all: put {image}.jpg there."
+        if close := near(image, self.files):
+            return f"{start} Did you mean {' or '.join(close)}? {self._held()}"
+        return f"{start} {self._held()}"
+
+    def _held(self, most: int = 20) -> str:
+        images = sorted(self.files)
+        more = f" and {len(images) - most} more" if len(images) > most else ""
+        return f"It holds {', '.join(images[:most])}{more}."
+
+
+def near(word: str, known: Iterable[str]) -> list[str]:
+    """The known words that look like this one, best first; upper and lower case are alike."""
+    by_lower = {candidate.lower(): candidate for candidate in sorted(known)}
+    return [by_lower[found] for found in difflib.get_close_matches(word.lower(), by_lower)]

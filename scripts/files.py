@@ -1,0 +1,44 @@
+"""Files: their digests, and writing them whole or not at all."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+
+from scripts.errors import UserError
+
+
+@contextmanager
+def written(path: Path | str) -> Iterator[Path]:
+    """Gives the name to write to; the file gets its own name once it is complete.
+
+    Whoever is killed half-way leaves `.<name>.part` behind, which the next attempt overwrites.
+    Raises UserError if the file cannot be written (a full disk, no permission).
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink()
+        if isinstance(error, OSError):
+            reason = error.strerror or error
+            raise UserError(f"{path}: this file cannot be written ({reason}).") from None
+        raise
+
+
+def digest(path: Path | str) -> str:
+    """The sha256 of a file; read once in a process, unless it changes."""
+    status = os.stat(path)
+    return _digest(os.path.abspath(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=100_000)
+def _digest(path: str, size: int, changed: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

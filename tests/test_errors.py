@@ -1,0 +1,224 @@
+"""Mistakes that people make: one message that says what to do, and no traceback."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT, Call, Game, make_picture
+from safetensors.torch import load_file, save_file
+
+from scripts import settings
+from scripts.bundles import Bundle
+from scripts.errors import UserError
+from scripts.files import written
+
+SCHEMA = ROOT / "rules/schemas/config.schema.yaml"
+
+
+@pytest.fixture(scope="module")
+def game(new_game: Callable[[], Game]) -> Game:
+    game = new_game()
+    make_picture(game.path("input/kite.jpg"))
+    make_picture(game.path("input/twin.jpg"))
+    make_picture(game.path("input/twin.PNG"))
+    make_picture(game.path("input/br{a}ce.png"))
+    game.path("input/notes.md").write_text("not a base file")
+    shutil.copytree(game.path("models/tiny"), game.path("models/half"))
+    game.path("models/half/generator.safetensors").unlink()
+    return game
+
+
+def explained(call: Call) -> str:
+    """The one message of a call that failed as it should."""
+    assert call.code != 0
+    for sign in ("Traceback", "Exception in", '.py", line', '.smk", line', "Wildcards:"):
+        assert sign not in call.text, call.text
+    messages = [line for line in call.text.splitlines() if line.startswith("Error: ")]
+    assert len(messages) == 1, call.text
+    return messages[0]
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("nosuch/round1.png", ["input/ holds no picture", "nosuch", "cow", "kite"]),
+        ("kiet/strip.png", ["Did you mean kite?"]),
+        ("notes/round1.txt", ["input/notes.md", "cannot be played"]),
+        ("cow/round0.png", ["no round 0", "round1"]),
+        ("cow/round0.txt", ["no round 0", "round1"]),
+        ("cow/round05.json", ["leading zeros", "'05'"]),
+        ("cow/round-1.png", ["'-1', not a whole number"]),
+        ("cow@x/round1.png", ["seed after @ is 'x'"]),
+        ("cow@007/round1.png", ["leading zeros", "'007'"]),
+        ("cow+tinny/round1.png", ["no bundle called tinny", "half, tiny", "Did you mean tiny"]),
+        ("cow+tiny@7/round1.png", ["write cow@7+tiny"]),
+        ("cow+half/round1.png", ["models/half/generator.safetensors: missing"]),
+        ("twin/round1.png", ["input/twin.PNG", "input/twin.jpg", "which one"]),
+        ("br{a}ce/round1.png", ["input/br{a}ce", "Rename"]),
+    ],
+)
+def test_what_was_asked_for_cannot_be(target: str, says: list[str], game: Game):
+    message = explained(game.call(f"results/{target}"))
+    assert all(piece in message for piece in says), message
+    assert not game.path("results").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"ronds": 3}, ["no setting ronds", "Did you mean rounds?"]),
+        ({"seed": "abc"}, ["seed is 'abc'", "whole number"]),
+        ({"rounds": 0}, ["rounds is 0", "1 or more"]),
+        ({"bundle": "nix"}, ["no bundle called nix", "half, tiny"]),
+    ],
+)
+def test_a_setting_is_wrong(config: dict, says: list[str], game: Game):
+    message = explained(game.call("results/cow/round1.png", **config))
+    assert all(piece in message for piece in says), message
+
+
+def test_a_setting_in_the_file_is_wrong(new_game: Callable[[], Game]):
+    game = new_game()
+    game.path("config.yaml").write_text("bundle: tiny\nSeeds: 7\n")
+    assert "no setting Seeds. Did you mean seed?" in explained(game.call())
+
+
+def test_there_is_nothing_to_play(new_game: Callable[[], Game]):
+    game = new_game()
+    shutil.rmtree(game.path("input"))
+    assert "input/ holds no picture and no text" in explained(game.call())
+
+
+def test_a_chain_that_fails_does_not_stop_the_others(new_game: Callable[[], Game]):
+    game = new_game()
+    game.path("input/junk.jpg").write_text("<html>no picture</html>")
+    game.path("input/strange.txt").write_text("zebra xylophone")
+    call = game.call("--keep-going", cores=2)
+    assert call.code != 0 and "Traceback" not in call.text
+    messages = [line for line in call.text.splitlines() if line.startswith("Error: ")]
+    assert len(messages) == 2
+    assert any("input/junk.jpg" in line and "not" in line for line in messages)
+    assert any(
+        "results/strange/round1.txt" in line and "zebra xylophone" in line for line in messages
+    )
+    assert game.path("results/cow/strip.png").exists()
+    left = {path.name for path in game.folder.glob("results/*/*")} - {"strip.png"}
+    assert left == {f"round{n}.{end}" for n in (1, 2) for end in ("txt", "png", "json")}
+    assert not game.path("results/strange/round1.png").exists()
+    assert "Error: " not in game.play("results/cow/strip.png").text
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a graphics card")
+def test_a_device_is_missing(new_game: Callable[[], Game]):
+    message = explained(new_game().call("results/cow/round1.png", device="cuda:3"))
+    assert "no device cuda:3" in message and "auto or cpu" in message
+
+
+def test_a_misspelt_setting_deep_inside_is_named(tmp_path: Path):
+    (tmp_path / "s.yaml").write_text(
+        "type: object\nproperties:\n  deep:\n    type: object\n    additionalProperties: false\n"
+        "    properties: {width: {type: integer, minimum: 1}}\n    required: [width]\n"
+    )
+    for wrong, says in [
+        ({"deep": {"widht": 3, "width": 1}}, "no setting deep.widht. Did you mean width"),
+        ({"deep": {"width": 0}}, "deep.width is 0; it must be at least 1"),
+        ({"deep": {"width": "x"}}, "deep.width is 'x'; it must be a whole number"),
+        ({"deep": {}}, "deep lacks width"),
+        ([], "it must be a section of settings"),
+    ]:
+        with pytest.raises(UserError, match=says):
+            settings.check(wrong, tmp_path / "s.yaml", "file")
+
+
+def test_every_setting_is_explained_and_has_its_default():
+    text = (ROOT / "config.yaml").read_text()
+    given = settings.read(ROOT / "config.yaml", SCHEMA)
+    assert given == settings.defaults(SCHEMA)
+    assert given == {
+        "bundle": "storybook",
+        "seed": 100,
+        "rounds": 5,
+        "candidates": 16,
+        "device": "auto",
+    }
+    schema = settings.load_schema(str(SCHEMA))
+    assert schema["additionalProperties"] is False
+    for key, entry in schema["properties"].items():
+        assert entry["description"]
+        before = text[: text.index(f"\n{key}:")].splitlines()[-1]
+        assert before.startswith("# ")
+
+
+@pytest.mark.parametrize("text", ["rounds: [", "\t- x", "rounds: 3\n rounds: 4"])
+def test_a_file_that_is_no_yaml_is_named(text: str, tmp_path: Path):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"config\.yaml: line \d"):
+        settings.read(tmp_path / "config.yaml", SCHEMA)
+
+
+@pytest.fixture
+def folder(tiny: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny, tmp_path / "tiny"))
+
+
+def refused(folder: Path, part: str) -> str:
+    with pytest.raises(UserError) as error:
+        Bundle.read("tiny", folder.parent).network(part, "cpu")
+    return str(error.value)
+
+
+def test_weights_are_damaged(folder: Path):
+    path = folder / "generator.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    assert "generator.safetensors: these are no weights" in refused(folder, "generator")
+
+
+def test_weights_are_of_another_network(folder: Path):
+    state = load_file(folder / "generator.safetensors")
+    save_file(dict(list(state.items())[:-1]), folder / "generator.safetensors")
+    assert "not those of the generator that bundle.yaml" in refused(folder, "generator")
+
+
+def test_words_and_weights_do_not_fit(folder: Path):
+    with open(folder / "captioner.txt", "a") as file:
+        file.write("zebra\n")
+    assert "not those of the captioner" in refused(folder, "captioner")
+
+
+def test_sizes_make_no_network(folder: Path):
+    text = (folder / "bundle.yaml").read_text().replace("features: 16", "features: 15")
+    (folder / "bundle.yaml").write_text(text)
+    assert "bundle.yaml: text_encoder: features must be even" in refused(folder, "text_encoder")
+
+
+def test_a_network_is_loaded_once_however_many_ask(folder: Path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    bundle = Bundle.read("tiny", folder.parent)
+    with ThreadPoolExecutor(8) as pool:
+        networks = list(pool.map(lambda _: bundle.network("captioner", "cpu"), range(16)))
+    assert len(set(map(id, networks))) == 1
+    network = networks[0]
+    assert not network.training
+    assert not any(weight.requires_grad for weight in network.parameters())
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path):
+    path = tmp_path / "round1.txt"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), written(path) as part:
+        part.write_text("ne")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["round1.txt"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):
+    (tmp_path / "results").write_text("a file where a folder should be")
+    with (
+        pytest.raises(UserError, match="cannot be written"),
+        written(tmp_path / "results" / "round1.txt") as part,
+    ):
+        part.write_text("never")

@@ -1,0 +1,243 @@
+"""What becomes stale when something changes, and that nothing else does."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, Game, make_bundle, make_picture
+
+STAGE = re.compile(r"Round (\d+) of cow: (describing|painting) ")
+ALL = {"caption1", "generate1", "caption2", "generate2"}
+PAINTED = ALL - {"caption1"}  # all that follows from a picture
+
+
+class Copy(Game):
+    """A copy of the whole workflow, played in place as by a person."""
+
+    def call(self, *arguments: str, **settings: object):
+        return super().call("-s", str(self.path("Snakefile")), *arguments, **settings)
+
+    def stale(self, *arguments: str, **settings: object) -> set[str]:
+        """The stages that would be played."""
+        call = self.play("--dry-run", *arguments, **settings)
+        kinds = {"describing": "caption", "painting": "generate"}
+        return {kinds[kind] + number for number, kind in STAGE.findall(call.text)}
+
+    def edit(self, path: str, old: str = "", new: str = "") -> None:
+        """Replaces a piece of a text file; adds at its end if there is no `old`."""
+        text = self.path(path).read_text()
+        assert old in text
+        self.path(path).write_text(text.replace(old, new) if old else text + new)
+
+
+@pytest.fixture(scope="module")
+def played(new_game: Callable[[], Game]) -> Copy:
+    game = Copy(new_game().folder)
+    for name in ("rules", "scripts", "profiles"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, game.path(name), ignore=ignored)
+    shutil.copy2(ROOT / "Snakefile", game.path("Snakefile"))
+    make_bundle(game.path("models", "other"), seed=5)
+    make_picture(game.path("another.png"), seed=9)
+    game.play()
+    return game
+
+
+@pytest.fixture
+def copy(played: Copy, tmp_path: Path) -> Copy:
+    """The game as it was played, to be spoilt."""
+    shutil.copytree(played.folder, tmp_path / "game")
+    return Copy(tmp_path / "game")
+
+
+def section(game: Copy, part: str, **changes: object) -> None:
+    path = game.path("models/tiny/bundle.yaml")
+    sizes = yaml.safe_load(path.read_text())
+    sizes[part] |= changes
+    path.write_text(yaml.safe_dump(sizes))
+
+
+def replace_base(game: Copy, time: float | None = None) -> None:
+    shutil.copy(game.path("another.png"), game.path("input/cow.png"))
+    if time is not None:
+        os.utime(game.path("input/cow.png"), (time, time))
+
+
+def replace_weights(game: Copy, part: str) -> None:
+    file = f"{part}.safetensors"
+    shutil.copy(game.path("models/other", file), game.path("models/tiny", file))
+
+
+SETTINGS = [
+    ({}, set()),
+    ({"seed": 100, "bundle": "tiny"}, set()),
+    ({"device": "cpu"}, set()),
+    ({"candidates": 3}, set()),
+    ({"rounds": 1}, set()),
+    ({"rounds": 3}, {"caption3", "generate3"}),
+    ({"seed": 7}, PAINTED),
+    ({"bundle": "other"}, ALL),
+]
+
+
+@pytest.mark.parametrize(("settings", "stale"), SETTINGS, ids=str)
+def test_settings(settings: dict, stale: set[str], played: Copy):
+    assert played.stale(**settings) == stale
+
+
+def test_cores_and_threads(played: Copy):
+    assert played.stale(cores=2) == set()
+    assert played.stale("--set-threads", "generate=2", "caption=2") == set()
+
+
+CHANGES: dict[str, tuple[Callable[[Copy], object], set[str]]] = {
+    "comment in config.yaml": (lambda g: g.edit("config.yaml", new="# a comment\n"), set()),
+    "base picture": (replace_base, ALL),
+    "base picture, an older file": (lambda g: replace_base(g, time=1e9), ALL),
+    "base picture, another format": (
+        lambda g: (
+            g.path("another.png").rename(g.path("input/cow.tiff"))
+            and g.path("input/cow.png").unlink()
+        ),
+        ALL,
+    ),
+    "base picture, touched": (lambda g: g.path("input/cow.png").touch(), set()),
+    "another base picture": (lambda g: make_picture(g.path("input/bear.png")), set()),
+    "captioner's weights": (lambda g: replace_weights(g, "captioner"), ALL),
+    "captioner's words": (lambda g: g.edit("models/tiny/captioner.txt", "boat", "ship"), ALL),
+    "captioner's sizes": (lambda g: section(g, "captioner", max_words=6), ALL),
+    "text encoder's weights": (lambda g: replace_weights(g, "text_encoder"), PAINTED),
+    "text encoder's words": (
+        lambda g: g.edit("models/tiny/text_encoder.txt", "boat", "ship"),
+        PAINTED,
+    ),
+    "text encoder's sizes": (lambda g: section(g, "text_encoder", dropout=0.1), PAINTED),
+    "generator's weights": (lambda g: replace_weights(g, "generator"), PAINTED),
+    "generator's sizes": (lambda g: section(g, "generator", residuals=2), PAINTED),
+    "comment in bundle.yaml": (
+        lambda g: g.edit("models/tiny/bundle.yaml", new="# a comment\n"),
+        set(),
+    ),
+    "another bundle's weights": (
+        lambda g: g.path("models/other/generator.safetensors").touch(),
+        set(),
+    ),
+    "captioner's code": (lambda g: g.edit("scripts/captioner/network.py", new="#\n"), ALL),
+    "text encoder's code": (
+        lambda g: g.edit("scripts/attngan/text_encoder.py", new="#\n"),
+        PAINTED,
+    ),
+    "attention's code": (lambda g: g.edit("scripts/attngan/attention.py", new="#\n"), PAINTED),
+    "generator's code": (lambda g: g.edit("scripts/attngan/generator.py", new="#\n"), PAINTED),
+    "generator's code, touched": (
+        lambda g: g.path("scripts/attngan/generator.py").touch(),
+        set(),
+    ),
+    "the strip's code": (lambda g: g.edit("scripts/figures/strip.py", new="#\n"), set()),
+    "a caption, by hand": (
+        lambda g: g.edit("results/cow/round1.txt", new="cow\n"),
+        PAINTED,
+    ),
+    "a picture, by hand": (
+        lambda g: shutil.copy(g.path("another.png"), g.path("results/cow/round1.png")),
+        {"caption2", "generate2"},
+    ),
+    "a picture, deleted": (lambda g: g.path("results/cow/round1.png").unlink(), {"generate1"}),
+    "a picture, deleted, and the generator's weights": (
+        lambda g: (
+            g.path("results/cow/round1.png").unlink(),
+            replace_weights(g, "generator"),
+        ),
+        PAINTED,
+    ),
+    "a picture, deleted, and the base picture": (
+        lambda g: (g.path("results/cow/round1.png").unlink(), replace_base(g)),
+        ALL,
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "stale"), CHANGES.values(), ids=CHANGES)
+def test_changes(change: Callable[[Copy], object], stale: set[str], copy: Copy):
+    change(copy)
+    assert copy.stale() == stale
+
+
+@pytest.fixture(scope="module")
+def longer(played: Copy, tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """Five rounds, played on from two."""
+    folder = tmp_path_factory.mktemp("longer") / "game"
+    shutil.copytree(played.folder, folder)
+    game = Copy(folder)
+    game.edit("config.yaml", "rounds: 2", "rounds: 5")
+    before = game.times()
+    assert game.play().text.count("Rule: ") == 2 * 3 + 2  # three rounds, the strip, all
+    after = game.times()
+    del before["cow/strip.png"]
+    assert {name: after[name] for name in before} == before
+    return game
+
+
+def test_a_deleted_picture_comes_back_and_later_rounds_stand(longer: Copy):
+    contents, times = longer.contents(), longer.times()
+    longer.path("results/cow/round3.png").unlink()
+    longer.play()
+    assert longer.contents() == contents
+    changed = {name for name, time in longer.times().items() if time != times[name]}
+    assert changed == {"cow/round3.png", "cow/round3.json", "cow/strip.png"}
+    assert longer.call().nothing
+
+
+def test_several_deleted_pictures_come_back_alone(longer: Copy):
+    contents, times = longer.contents(), longer.times()
+    for number in (1, 2, 4):
+        longer.path(f"results/cow/round{number}.png").unlink()
+    longer.play()
+    assert longer.contents() == contents
+    changed = {name for name, time in longer.times().items() if time != times[name]}
+    assert not changed & {f"cow/round{n}.txt" for n in range(1, 6)}
+    assert not changed & {"cow/round3.png", "cow/round5.png"}
+    assert longer.call().nothing
+
+
+def test_one_deleted_picture_can_be_asked_for_alone(longer: Copy):
+    contents, times = longer.contents(), longer.times()
+    longer.path("results/cow/round3.png").unlink()
+    longer.play("results/cow/round3.png")
+    assert longer.contents() == contents
+    assert longer.times()["cow/round5.png"] == times["cow/round5.png"]
+    assert longer.call("results/cow/round5.png").nothing
+
+
+@pytest.mark.parametrize("names", [["round3.txt"], ["round3.json"], ["round2.png", "round3.txt"]])
+def test_other_deleted_files_come_back_as_they_were(names: list[str], longer: Copy):
+    contents = longer.contents()
+    for name in names:
+        longer.path("results/cow", name).unlink()
+    longer.play()
+    assert longer.contents() == contents
+    assert longer.call().nothing
+
+
+def test_forced_stages_work_where_a_picture_was_deleted(longer: Copy):
+    contents = longer.contents()
+    longer.path("results/cow/round3.png").unlink()
+    longer.play("--forceall")
+    assert longer.contents() == contents
+    assert longer.call().nothing
+
+
+def test_after_a_change_has_been_played_nothing_is_left_to_do(copy: Copy):
+    before = copy.contents()
+    copy.play(seed=7)
+    assert copy.call(seed=7).nothing
+    after = copy.contents()
+    assert after["cow/round1.txt"] == before["cow/round1.txt"]
+    assert after["cow/round1.png"] != before["cow/round1.png"]
+    copy.play()
+    assert copy.contents() == before
+    assert copy.call().nothing

@@ -1,0 +1,81 @@
+"""The rendered world: captions say what is there, and the same seed gives the same scenes."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from scripts.storybook import grammar, world
+from scripts.storybook.artwork import ICONS
+from scripts.storybook.dataset import scene_of, write
+
+pytest.importorskip("resvg_py")
+
+
+def icon_set(path: Path, colour: str) -> Path:
+    """A set in iconify's form whose icons are all a disc on a grey and a yellow foot."""
+    body = (
+        f'<circle cx="8" cy="8" r="7" fill="{colour}"/>'
+        '<path d="M2 14h6v2h-6z" fill="#bbb"/><path d="M8 14h6v2h-6z" fill="#fb2"/>'
+    )
+    icons = {name: {"body": body} for name in ICONS.values()}
+    path.write_text(json.dumps({"icons": icons, "width": 16, "height": 16}))
+    return path
+
+
+@pytest.fixture
+def artwork(tmp_path: Path) -> list[Path]:
+    colours = ("#d03030", "#3050d0", "#30a040")
+    pairs = zip(world.STYLES, colours, strict=True)
+    return [icon_set(tmp_path / f"{style}.json", colour) for style, colour in pairs]
+
+
+def test_every_caption_says_all_of_its_scene():
+    for number in range(3000):
+        scene, captions = scene_of(5, number)
+        for caption in captions:
+            assert grammar.read(caption) == scene.content, caption
+
+
+def test_captions_of_a_scene_differ():
+    assert all(len(set(scene_of(5, number)[1])) == 5 for number in range(200))
+
+
+def test_every_kind_place_colour_and_count_is_drawn_and_kinds_are_balanced():
+    chance = random.Random(1)
+    contents = [world.draw(chance).content for _ in range(14_000)]
+    kinds = [content.kind for content in contents]
+    assert {content.place for content in contents} == set(world.PLACES)
+    assert {content.colour for content in contents} == {"", *world.COLOURS}
+    assert {content.count for content in contents} == {1, 2, 3}
+    assert all(850 < kinds.count(kind) < 1150 for kind in world.KINDS)
+
+
+def test_what_stands_somewhere_belongs_there():
+    for kind in world.KINDS.values():
+        settings = grammar.SETTINGS_ABOVE if kind.flies else grammar.SETTINGS
+        assert set(kind.places) <= set(settings)
+
+
+def test_the_same_seed_writes_the_same_dataset(artwork: list[Path], tmp_path: Path):
+    for folder in ("one", "other"):
+        write(artwork, tmp_path / folder / "captions.jsonl", seed=3, number=6, side=64)
+    one, other = (sorted((tmp_path / name).rglob("*.*")) for name in ("one", "other"))
+    assert len(one) == 7
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in other]
+
+
+def test_boxes_hold_the_objects(artwork: list[Path], tmp_path: Path):
+    write(artwork, tmp_path / "captions.jsonl", seed=3, number=40, side=64)
+    for line in (tmp_path / "captions.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        content = grammar.read(record["captions"][0])
+        assert len(record["boxes"]) == content.count
+        assert len(record["codes"]) == len(world.LAYOUT)
+        picture = Image.open(tmp_path / record["picture"])
+        assert picture.size == (64, 64)
+        for left, top, right, bottom in record["boxes"]:
+            assert 0 <= left < right <= 1
+            assert 0 <= top < bottom <= 1

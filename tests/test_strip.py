@@ -1,0 +1,90 @@
+"""The strip: everything is in it, and legible."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_picture
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from scripts.figures import strip
+
+LONG = "a large brown cow and two small white birds are standing in a field of grass and flowers"
+
+
+def ink(image: Image.Image) -> np.ndarray:
+    """Where something is written: (height, width), bool."""
+    return np.asarray(image.convert("L")) < 200
+
+
+@given(st.text(st.characters(exclude_categories=["C"]), max_size=200), st.integers(20, 300))
+def test_no_letter_is_lost_when_text_is_wrapped(text: str, width: int):
+    lines = strip.wrap(text, width, 19)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    assert all(strip.font(19).getlength(line) <= width or len(line) == 1 for line in lines)
+
+
+def test_base_and_rounds_stand_side_by_side(tmp_path: Path):
+    base = make_picture(tmp_path / "cow.png", size=(32, 32))
+    pictures = [make_picture(tmp_path / f"round{n}.png", n, (64, 64)) for n in (1, 2, 3)]
+    texts = [tmp_path / f"round{n}.txt" for n in (1, 2, 3)]
+    for text in texts:
+        text.write_text("a cow\n")
+    strip.draw(base, pictures, texts, tmp_path / "strip.png")
+    image = Image.open(tmp_path / "strip.png")
+    assert image.width == 4 * (strip.SIDE + strip.GAP) + strip.GAP
+    for place, picture in enumerate([base, *pictures]):
+        left = strip.GAP + place * (strip.SIDE + strip.GAP)
+        panel = image.crop((left, strip.GAP, left + strip.SIDE, strip.GAP + strip.SIDE))
+        shrunk = np.asarray(panel.resize(Image.open(picture).size, Image.Resampling.BOX), int)
+        assert abs(shrunk - np.asarray(Image.open(picture), int)).max() <= 1
+
+
+def test_a_long_caption_is_neither_cut_nor_in_its_neighbours_place():
+    panel = Image.new("RGB", (256, 256), "white")
+    image = strip.compose([panel] * 3, ["", LONG, ""])
+    written = ink(image)
+    written[:, 272 + strip.GAP : 272 + strip.GAP + 256] = False
+    written[: 256 + strip.GAP + 8 + 22] = False  # the labels
+    assert not written.any()
+    assert not ink(image)[-strip.GAP // 2 :].any()
+    lines = strip.wrap(LONG, 256, strip.CAPTION)
+    assert " ".join(lines) == LONG
+
+
+def test_letters_beyond_ascii_are_drawn():
+    def drawn(letter: str) -> bytes:
+        return bytes(strip.font(24).getmask(letter))
+
+    boxes = {drawn("\U000f0000"), drawn(" ")}
+    assert len({drawn(letter) for letter in "éßłΩжЩ…"} - boxes) == 7
+
+
+@pytest.mark.parametrize("words", [1, 30, 300, 2000])
+def test_a_base_text_is_shown_whole(words: int):
+    text = " ".join(["cows"] * words)
+    panel = strip._card(text)
+    assert panel.height == strip.SIDE
+    frame = ink(panel)[4:-4, 4:-4]
+    assert frame.any()
+    assert not frame[:4].any() and not frame[-4:].any()
+    assert not frame[:, :4].any() and not frame[:, -4:].any()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3000, 2), (2, 3000), (640, 480)])
+def test_pictures_of_any_shape_find_their_place(size: tuple[int, int]):
+    panel = strip._fit(Image.new("RGB", size))
+    narrowest, widest = strip.BASE_WIDTHS
+    assert panel.height == strip.SIDE
+    assert narrowest <= panel.width <= widest
+
+
+def test_the_same_strip_has_the_same_bytes(tmp_path: Path):
+    text = tmp_path / "round1.txt"
+    text.write_text("a cow\n")
+    picture = make_picture(tmp_path / "cow.png")
+    for name in ("a.png", "b.png"):
+        strip.draw(picture, [picture], [text], tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

@@ -1,0 +1,188 @@
+"""Training from captioned pictures to a bundle that plays; and what a kill leaves of it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from conftest import Game
+from PIL import Image, ImageDraw
+
+from scripts.attngan.generator import Generator, GeneratorConfig, as_codes
+from scripts.attngan.quick import quicken
+from scripts.errors import UserError
+from scripts.training.dataset import CaptionedPictures
+from scripts.training.known_noise import noise_for
+from scripts.training.progress import Progress
+from scripts.training.vocabulary import captioner_vocabulary, painter_vocabulary
+
+SIZES = {
+    "captioner": {"backbone": "mobilenet_v3_small", "size": 64, "embedding": 16, "hidden": 16},
+    "text_encoder": {"embedding": 12, "features": 16},
+    "image_encoder": {
+        "backbone": "mobilenet_v3_small",
+        "size": 64,
+        "features": 16,
+        "regions": "8",
+    },
+    "generator": {
+        "sentence": 16,
+        "noise": 4,
+        "codes": [2, 2],
+        "condition": 6,
+        "width": 4,
+        "stages": 2,
+        "residuals": 1,
+    },
+}
+RECIPE = {
+    "dataset": "pictures",
+    "side": 128,
+    "captioner": {"steps": 3, "batch": 4, "rate": 1e-3, "threshold": 1},
+    "damsm": {"steps": 3, "batch": 4, "rate": 1e-3},
+    "generator": {"steps": [3, 2], "batch": 4, "rate": 1e-3},
+}
+
+
+def draw_dataset(folder: Path) -> Path:
+    """Red and blue balls on the left and on the right, before light and dark walls."""
+    folder.mkdir(parents=True)
+    records = []
+    for number in range(8):
+        red, right, dark = number & 1, (number >> 1) & 1, (number >> 2) & 1
+        picture = Image.new("RGB", (128, 128), "#444" if dark else "#ddd")
+        box = (70, 40, 118, 88) if right else (10, 40, 58, 88)
+        ImageDraw.Draw(picture).ellipse(box, fill="#d22" if red else "#22d")
+        picture.save(folder / f"{number}.png")
+        colour = "red" if red else "blue"
+        captions = [f"a {colour} ball by a wall", f"there is a {colour} ball"]
+        share = [edge / 128 for edge in box]
+        record = {"picture": f"{number}.png", "captions": captions}
+        records.append({**record, "codes": [right, dark], "boxes": [share]})
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    (folder / "captions.jsonl").write_text(lines)
+    return folder
+
+
+@pytest.fixture
+def workshop(game: Game) -> Game:
+    """A game with a dataset and a bundle of sizes and a recipe, but no weights."""
+    draw_dataset(game.path("pictures"))
+    game.path("models", "mine").mkdir()
+    game.path("models", "mine", "bundle.yaml").write_text(yaml.safe_dump(SIZES))
+    game.path("models", "mine", "training.yaml").write_text(yaml.safe_dump(RECIPE))
+    return game
+
+
+def test_training_makes_a_bundle_that_plays(workshop: Game):
+    workshop.play("train", bundle="mine")
+    made = {path.name for path in workshop.path("models", "mine").iterdir()}
+    parts = ("captioner", "text_encoder", "image_encoder", "generator")
+    assert {f"{part}.safetensors" for part in parts} <= made
+    assert {"captioner.txt", "text_encoder.txt"} <= made
+    shutil.copy(workshop.path("pictures", "1.png"), workshop.path("input", "ball.png"))
+    workshop.play("results/ball+mine/round1.txt")
+    workshop.path("input", "wish.txt").write_text("a red ball")
+    workshop.play("results/wish+mine/round1.png")
+    assert Image.open(workshop.path("results", "wish+mine", "round1.png")).size == (128, 128)
+
+
+def test_a_recipe_with_a_misspelt_key_is_refused(workshop: Game):
+    recipe = {**RECIPE, "damsm": {"step": 3, "batch": 4, "rate": 1e-3}}
+    workshop.path("models", "mine", "training.yaml").write_text(yaml.safe_dump(recipe))
+    call = workshop.call("train", bundle="mine")
+    assert call.code != 0
+    assert "step" in call.text and "training.yaml" in call.text
+    assert "Traceback" not in call.text
+
+
+def test_a_backbone_that_cannot_be_used_is_a_mistake_told_in_words(workshop: Game):
+    wrong = {**SIZES["image_encoder"], "backbone": "shufflenet_v2_x0_5"}
+    sizes = yaml.safe_dump({**SIZES, "image_encoder": wrong})
+    workshop.path("models", "mine", "bundle.yaml").write_text(sizes)
+    call = workshop.call("train", bundle="mine")
+    assert call.code != 0
+    assert "models/mine/bundle.yaml: shufflenet_v2_x0_5 cannot be" in call.text
+    assert "File " not in call.text
+
+
+class Sum:
+    """The smallest thing that can be trained: it adds up what it sees."""
+
+    def __init__(self) -> None:
+        self.sum = torch.zeros(3)
+
+    def state_dict(self) -> dict:
+        return {"sum": self.sum}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.sum = state["sum"].clone()
+
+
+def add_up(folder: Path, dataset: CaptionedPictures, steps: int, stop: int | None = None) -> Sum:
+    total = Sum()
+    progress = Progress(folder, {"sum": total}, steps, every=0)
+    for seen in progress.batches(dataset, 3, seed=1):
+        if progress.step == stop:
+            break  # as if it were killed before this step was noted
+        total.sum = total.sum + seen.pictures.mean(dim=(0, 2, 3))
+    return total
+
+
+def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path: Path):
+    dataset = CaptionedPictures(draw_dataset(tmp_path / "pictures"), 128)
+    whole = add_up(tmp_path / "whole", dataset, 7)
+    add_up(tmp_path / "killed", dataset, 7, stop=4)
+    again = add_up(tmp_path / "killed", dataset, 7)
+    assert torch.equal(again.sum, whole.sum)
+    assert torch.equal(add_up(tmp_path / "killed", dataset, 7).sum, whole.sum)
+
+
+def test_a_broken_record_is_named_by_its_line(tmp_path: Path):
+    folder = draw_dataset(tmp_path / "pictures")
+    with (folder / "captions.jsonl").open("a") as records:
+        records.write('{"picture": "9.png"}\n')
+    with pytest.raises(UserError, match="line 9"):
+        CaptionedPictures(folder, 128)
+
+
+def test_known_noise_is_normal_and_says_its_codes():
+    torch.manual_seed(0)
+    groups = (3, 2, 4)
+    codes = torch.stack([torch.randint(ways, (4000,)) for ways in groups], dim=1)
+    z = noise_for(codes, groups, 12)
+    read = as_codes(z, groups)
+    starts = (0, 3, 5)
+    for place, (start, ways) in enumerate(zip(starts, groups, strict=True)):
+        assert torch.equal(read[:, start : start + ways].argmax(dim=1), codes[:, place])
+    assert z.mean(dim=0).abs().max() < 0.08
+    assert (z.std(dim=0) - 1).abs().max() < 0.05
+
+
+def test_the_quick_generator_is_the_plain_one():
+    torch.manual_seed(0)
+    config = GeneratorConfig(sentence=16, noise=8, condition=6, width=8, stages=2, residuals=1)
+    plain = Generator(config)
+    inputs = torch.randn(2, 8), torch.randn(2, 6), torch.randn(2, 16, 5), torch.randn(2, 16)
+    inputs = *inputs, torch.zeros(2, 5, dtype=torch.bool)
+    plain(*inputs)  # other statistics than those it begins with
+    wanted = [picture.detach() for picture in plain.eval()(*inputs).pictures]
+    names = list(plain.state_dict())
+    quick = quicken(plain)
+    assert list(quick.state_dict()) == names
+    for one, other in zip(quick(*inputs).pictures, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+def test_vocabularies_are_counted_as_the_originals_did():
+    captions = ["A red ball, by the wall.", "a red kite", "a blue kite"]
+    assert captioner_vocabulary(captions, 2) == [
+        *("<pad>", "<start>", "<end>", "<unk>"),
+        *("a", "kite", "red"),
+    ]
+    assert painter_vocabulary(captions) == [
+        "<end>",
+        *("a", "ball", "blue", "by", "kite", "red", "the", "wall"),
+    ]
