@@ -41,7 +41,7 @@ rule learn_captioner:
             input.words,
             input.eyes,
             output[0],
-            config["device"],
+            stages.choose_device(config["device"]),
         )
 
 
@@ -61,7 +61,7 @@ rule learn_damsm:
             *lesson(wildcards),
             input.words,
             *output,
-            config["device"],
+            stages.choose_device(config["device"]),
         )
 
 
@@ -82,5 +82,5 @@ rule learn_generator:
             input.words,
             input.text,
             output[0],
-            config["device"],
+            stages.choose_device(config["device"]),
         )

@@ -1,10 +1,12 @@
 """Teaches a captioner by teacher forcing: each word is guessed from the right ones before it."""
 
+import random
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from scripts.captioner.network import MEAN, STD, Captioner, CaptionerConfig, packed
 from scripts.errors import UserError
@@ -15,6 +17,8 @@ from scripts.training.vocabulary import captioner_tokens
 from scripts.words import Vocabulary
 
 PAD, START, END, UNKNOWN = range(4)
+ENOUGH = 16_000  # pictures to learn to speak from
+LOOK_AT = 64  # pictures at once
 
 
 def train(
@@ -23,38 +27,97 @@ def train(
     config: CaptionerConfig,
     folder: Path,
     *,
-    steps: int,
+    steps: tuple[int, int],
     batch: int = 32,
     rate: float = 1e-3,
     seed: int = 1,
     device: str = "cpu",
-    seen_before: dict[str, Tensor] | None = None,
+    seen_before: dict[str, Tensor],
 ) -> Captioner:
-    """A captioner that has seen `steps` batches; goes on from what `folder` holds.
+    """A captioner that begins with the eyes of an image encoder (its state, `seen_before`).
 
-    `seen_before` is the state of an image encoder of the same backbone: to begin with its eyes is
-    several times quicker than to learn to see from a few words in each sentence.
+    In the first `steps` batches it learns to speak while its eyes stay as they are, so that each
+    picture is looked at only once; in the second ones all of it learns. Goes on from what `folder`
+    holds. Raises UserError if captioner and image encoder have different backbones.
     """
     torch.manual_seed(seed)
     network = Captioner(config)
-    if seen_before:
-        borrow_eyes(network, seen_before)
-    network.to(device, memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.1)
-    parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
-    progress = Progress(folder, parts, steps)
-    for seen in progress.batches(dataset, batch, seed):
+    borrow_eyes(network, seen_before)
+    network.to(device, memory_format=torch.channels_last)
+    learn_to_speak(network, dataset, vocabulary, folder / "speak", steps[0], 2 * batch, 3 * rate)
+    torch.manual_seed(seed)
+    network.train()
+    run = _begin(network, folder / "whole", steps[1], rate)
+    for seen in run.progress.batches(dataset, batch, seed):
         pictures = normalise(spoil(seen.pictures)).to(device, memory_format=torch.channels_last)
         ids, lengths = numbered(seen.captions, vocabulary, config.max_words)
-        loss = teacher_forcing(network, pictures, ids.to(device), lengths)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        schedule.step()
-        progress.log(loss=loss)
+        run.learn(teacher_forcing(network, network.encoder(pictures), ids.to(device), lengths))
     return network.eval()
+
+
+def learn_to_speak(
+    network: Captioner,
+    dataset: CaptionedPictures,
+    vocabulary: Vocabulary,
+    folder: Path,
+    steps: int,
+    batch: int,
+    rate: float,
+) -> None:
+    """Teach all but the backbone, from what the backbone sees of up to ENOUGH pictures."""
+    chance = random.Random(1)
+    encoder, device = network.encoder, network.encoder.linear.weight.device
+    speaker = nn.ModuleDict({"linear": encoder.linear, "norm": encoder.norm})
+    speaker["decoder"] = network.decoder
+    run = _begin(speaker, folder, steps, rate)
+    if run.progress.step == steps:
+        return
+    number = min(len(dataset), ENOUGH)
+    views = look(network.eval(), dataset, number, device)  # (N, backbone's features)
+    speaker.train()
+    for _ in run.progress.steps_left():
+        indices = [chance.randrange(number) for _ in range(batch)]
+        told = [chance.choice(dataset.records[index]["captions"]) for index in indices]
+        ids, lengths = numbered(told, vocabulary, network.config.max_words)
+        features = encoder.norm(encoder.linear(views[indices]))
+        run.learn(teacher_forcing(network, features, ids.to(device), lengths))
+
+
+@torch.no_grad()
+def look(network: Captioner, dataset: CaptionedPictures, number: int, device: object) -> Tensor:
+    """What the backbone sees of the first `number` pictures, each spoilt once: (number, F)."""
+    views = []
+    for first in range(0, number, LOOK_AT):
+        indices = list(range(first, min(first + LOOK_AT, number)))
+        pictures = normalise(spoil(dataset.pictures(indices)))
+        pictures = pictures.to(device, memory_format=torch.channels_last)
+        views.append(network.encoder.backbone(pictures))
+    return torch.cat(views)
+
+
+@dataclass
+class _Run:
+    """One training of some modules: their optimiser and schedule, and how far it is."""
+
+    modules: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    progress: Progress
+
+    def learn(self, loss: Tensor) -> None:
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.modules.parameters(), 5.0)
+        self.optimizer.step()
+        self.schedule.step()
+        self.progress.log(loss=loss)
+
+
+def _begin(modules: nn.Module, folder: Path, steps: int, rate: float) -> _Run:
+    optimizer = torch.optim.AdamW(modules.parameters(), lr=rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.1)
+    parts = {"modules": modules, "optimizer": optimizer, "schedule": schedule}
+    return _Run(modules, optimizer, schedule, Progress(folder, parts, steps))
 
 
 def borrow_eyes(network: Captioner, image_encoder: dict[str, Tensor]) -> None:
@@ -74,9 +137,9 @@ def borrow_eyes(network: Captioner, image_encoder: dict[str, Tensor]) -> None:
     network.encoder.backbone.load_state_dict(common, strict=False)
 
 
-def teacher_forcing(network: Captioner, pictures: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
-    """Mean cross entropy of the words of captions (B, T) of `lengths` (B,) words."""
-    return F.cross_entropy(network(pictures, ids, lengths), packed(ids, lengths))
+def teacher_forcing(network: Captioner, features: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
+    """Mean cross entropy of captions (B, T) of `lengths` (B,) words, given features (B, E)."""
+    return F.cross_entropy(network.decoder(features, ids, lengths), packed(ids, lengths))
 
 
 def normalise(pictures: Tensor) -> Tensor:

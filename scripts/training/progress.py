@@ -3,13 +3,15 @@
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 
 from scripts.training.dataset import Batch, CaptionedPictures
+
+T = TypeVar("T")
 
 
 class Stateful(Protocol):
@@ -38,9 +40,16 @@ class Progress:
 
     def batches(self, dataset: CaptionedPictures, size: int, seed: int) -> Iterator[Batch]:
         """The batches that are left; a checkpoint is written now and then, and at the end."""
+        yield from self._noted(dataset.batches(size, seed, self.step, self.steps))
+
+    def steps_left(self) -> Iterator[int]:
+        """The numbers of the steps that are left, for a training that makes its own batches."""
+        yield from self._noted(range(self.step, self.steps))
+
+    def _noted(self, things: Iterable[T]) -> Iterator[T]:
         saved = time.monotonic()
-        for batch in dataset.batches(size, seed, self.step, self.steps):
-            yield batch
+        for thing in things:
+            yield thing
             self.step += 1
             if time.monotonic() - saved > self.every or self.step == self.steps:
                 self._save()
