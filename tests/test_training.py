@@ -42,7 +42,7 @@ RECIPE = {
     "side": 128,
     "captioner": {"steps": [3, 3], "batch": 4, "rate": 1e-3, "threshold": 1},
     "damsm": {"steps": 3, "batch": 4, "rate": 1e-3},
-    "generator": {"steps": [3, 2], "batch": 4, "rate": 1e-3},
+    "generator": {"steps": [3, 2], "polish": 2, "batch": 4, "rate": 1e-3},
 }
 
 

@@ -125,7 +125,10 @@ def generator(
     budget = {**_budget(recipe.generator, "batch", "rate"), "seed": recipe.seed, "device": device}
     steps = recipe.generator["steps"]
     notes = _notes(weights, recipe, bundle, "generator", vocabulary, text_encoder)
-    network = train_first(dataset, known, text, config, notes / "stage1", steps=steps[0], **budget)
+    network = train_first(
+        dataset, known, text, config, notes / "stage1",
+        steps=steps[0], polish=recipe.generator["polish"], **budget,
+    )  # fmt: skip
     for stage in range(2, config.stages + 1):
         network = train_next(
             dataset, known, text, config, network, notes / f"stage{stage}",
@@ -148,6 +151,7 @@ def save(network: Any, path: Path | str) -> None:
     state = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
     with written(path) as half:
         save_file(state, half)
+        half.chmod(0o644)  # safetensors lets nobody else read it
 
 
 @contextmanager

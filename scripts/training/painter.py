@@ -38,6 +38,7 @@ def train_first(
     folder: Path,
     *,
     steps: int,
+    polish: int = 0,
     batch: int = 16,
     rate: float = 2e-3,
     seed: int = 1,
@@ -45,13 +46,36 @@ def train_first(
 ) -> Generator:
     """A generator of one stage (64 pixels) after `steps` batches; goes on from `folder`.
 
-    Raises UserError where the dataset has no `codes` of the kind that the config names.
+    `polish` more batches follow, with a new rise and fall of the learning rate. Raises UserError
+    where the dataset has no `codes` of the kind that the config names.
     """
     _check_codes(dataset, config)
     torch.manual_seed(seed)
-    network = quicken(Generator(replace(config, stages=1))).to(device).train()
+    network = quicken(Generator(replace(config, stages=1))).to(device)
     _calm(network.conditioning.linear.bias, config.condition)
-    average = _averaged(network)
+    learners = (dataset, vocabulary, text, config)
+    network = _first(network, *learners, folder / "first", (0, 1), steps, batch, rate, seed)
+    if polish:
+        network = _first(network, *learners, folder / "polish", (0.5, 1), polish, batch, rate, seed)
+    return network
+
+
+def _first(
+    network: Generator,
+    dataset: CaptionedPictures,
+    vocabulary: Vocabulary,
+    text: TextEncoder,
+    config: GeneratorConfig,
+    folder: Path,
+    sharp: tuple[float, float],
+    steps: int,
+    batch: int,
+    rate: float,
+    seed: int,
+) -> Generator:
+    """The averaged weights of one rise and fall of the learning rate, `sharp` from … to …"""
+    device = network.conditioning.linear.weight.device
+    average = _averaged(network.train())
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.05)
     parts = {"network": network, "average": average, "optimizer": optimizer, "schedule": schedule}
@@ -60,7 +84,8 @@ def train_first(
         painted = network(*_inputs(seen, vocabulary, text, config, device))
         wanted = _shrink(seen.pictures, 64).to(device)
         weights = _weights(seen, 64).to(device)
-        far = distance(painted.pictures[0], wanted, weights, progress.share)
+        now = sharp[0] + (sharp[1] - sharp[0]) * progress.share
+        far = distance(painted.pictures[0], wanted, weights, now)
         spread = divergence(painted.mu, painted.logvar)
         _step(far + KL * spread, network, optimizer, schedule)
         average.update_parameters(network)
@@ -147,7 +172,11 @@ def crop(before: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _inputs(
-    seen: Batch, vocabulary: Vocabulary, text: TextEncoder, config: GeneratorConfig, device: str
+    seen: Batch,
+    vocabulary: Vocabulary,
+    text: TextEncoder,
+    config: GeneratorConfig,
+    device: torch.device | str,
 ) -> tuple[Tensor, ...]:
     """z, eps, words, sentence and padding of a batch, as Generator wants them."""
     codes = torch.tensor([record["codes"] for record in seen.records])
