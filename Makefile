@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: play test lint
+.PHONY: play test lint python
 
 play: .venv/game
 	$(BIN)/snakemake --cores 1 results/cow/round5.png
@@ -15,12 +15,15 @@ lint: .venv/tests
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile rules
 
-.venv/game: requirements.txt
+.venv/game: requirements.txt | python
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --requirement requirements.txt
 	touch $@
 
-.venv/tests: requirements-dev.txt requirements.txt
+.venv/tests: requirements-dev.txt requirements.txt | python
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --requirement requirements-dev.txt
 	touch $@ .venv/game
+
+python:
+	@$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('Python 3.11 is needed.')"

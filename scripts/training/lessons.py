@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,9 +137,9 @@ def generator(
     save(network, weights)
 
 
-def install(trained: list[Path], folder: Path) -> None:
+def install(trained: Iterable[Path | str], folder: Path) -> None:
     """Put trained parts into a bundle, in place of what stands there."""
-    for part in trained:
+    for part in map(Path, trained):
         with written(folder / part.name) as half:
             shutil.copyfile(part, half)
 
