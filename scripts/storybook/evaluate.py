@@ -116,7 +116,7 @@ def measure(records: Path | str, judge: Path | str, bundle: Bundle, table: Path 
         "judge of rendered scenes": judged(looker, scenes, 2000),
         "painter": painter(paint, looker, scenes, 1000),
         "after 5 rounds": chain(describe, paint, scenes, 200, 5),
-        "after 20 rounds": chain(describe, paint, scenes, 200, 20),
+        "after 20 rounds": chain(describe, paint, scenes, 100, 20),
     }
     with written(table) as half, half.open("w", encoding="utf-8") as lines:
         lines.write("\t".join(["who", "scenes", *QUESTIONS]) + "\n")
