@@ -78,7 +78,10 @@ def prepare(folder: Path, game: str, chains: int) -> None:
         shutil.copy(bases[number % len(bases)], folder / "input" / f"base{number}.png")
     (folder / "models").mkdir()
     if game == "coco":
-        write_random(folder / "models" / "coco", Bundle.read("coco", ROOT / "models"))
+        # In a process of its own: a child's peak memory is never less than its parent's was.
+        subprocess.run(
+            [sys.executable, __file__, "--write", folder / "models" / "coco"], check=True
+        )
     else:
         (folder / "models" / game).symlink_to(ROOT / "models" / game)
 
@@ -210,6 +213,8 @@ if __name__ == "__main__":
             for round_ in range(1, rounds + 1):
                 for stage in ("caption", "generate"):
                     play_stage(game, chain, round_, stage)
+    elif sys.argv[1:2] == ["--write"]:
+        write_random(Path(sys.argv[2]), Bundle.read("coco", ROOT / "models"))
     elif sys.argv[1:2] == ["--stage"]:
         play_stage(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])
     else:
