@@ -1,6 +1,6 @@
 """The storybook's world: its artwork, scenes rendered from it, and how well it is learnt."""
 
-SCENES = {"train": (1, 16000), "held-out": (2, 2000)}  # part: (seed, number of scenes)
+SCENES = {"train": (1, 20000), "held-out": (2, 2000)}  # part: (seed, number of scenes)
 ART = expand(
     "training/artwork/{style}.json", style=["noto", "fluent-emoji-flat", "twemoji"]
 )
@@ -35,7 +35,20 @@ rule scenes:
     run:
         from scripts.storybook.dataset import write
 
-        tell(write, input, output[0], *params.scenes, side=128)
+        tell(write, input, output[0], *params.scenes, side=256)
+
+
+rule contact_sheet:
+    input:
+        ART,
+    output:
+        "training/contact_sheet.png",
+    message:
+        "The world at a glance: {output}"
+    run:
+        from scripts.storybook.contact_sheet import draw
+
+        tell(draw, input, output[0])
 
 
 rule base_pictures:

@@ -30,7 +30,7 @@ rule learn_captioner:
         words="training/{bundle}/captioner.txt",
         eyes="training/{bundle}/image_encoder.safetensors",
     output:
-        "training/{bundle}/captioner.safetensors",
+        "training/{bundle}/captioner_of_pictures.safetensors",
     threads: 2
     message:
         "Teaching the captioner: {output}"
@@ -40,6 +40,50 @@ rule learn_captioner:
             *lesson(wildcards),
             input.words,
             input.eyes,
+            output[0],
+            stages.choose_device(config["device"]),
+        )
+
+
+rule paintings:
+    input:
+        dataset=dataset_of,
+        words="training/{bundle}/text_encoder.txt",
+        text="training/{bundle}/text_encoder.safetensors",
+        generator="training/{bundle}/generator.safetensors",
+    output:
+        "training/{bundle}/paintings/captions.jsonl",
+    message:
+        "Painting captions for the captioner to learn from: {output}"
+    run:
+        tell(
+            lessons.paintings,
+            *lesson(wildcards),
+            input.words,
+            input.text,
+            input.generator,
+            output[0],
+            stages.choose_device(config["device"]),
+        )
+
+
+rule refine_captioner:
+    input:
+        dataset=dataset_of,
+        words="training/{bundle}/captioner.txt",
+        captioner="training/{bundle}/captioner_of_pictures.safetensors",
+        paintings="training/{bundle}/paintings/captions.jsonl",
+    output:
+        "training/{bundle}/captioner.safetensors",
+    message:
+        "Teaching the captioner what its painter's pictures show: {output}"
+    run:
+        tell(
+            lessons.refined_captioner,
+            *lesson(wildcards),
+            input.words,
+            input.captioner,
+            input.paintings,
             output[0],
             stages.choose_device(config["device"]),
         )

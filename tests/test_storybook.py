@@ -45,7 +45,7 @@ def test_captions_of_a_scene_differ():
 
 def test_every_kind_place_colour_and_count_is_drawn_and_kinds_are_balanced():
     chance = random.Random(1)
-    contents = [world.draw(chance).content for _ in range(14_000)]
+    contents = [world.draw(chance).content for _ in range(21_000)]
     kinds = [content.kind for content in contents]
     assert {content.place for content in contents} == set(world.PLACES)
     assert {content.colour for content in contents} == {"", *world.COLOURS}

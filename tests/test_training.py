@@ -40,7 +40,7 @@ SIZES = {
 RECIPE = {
     "dataset": "pictures",
     "side": 128,
-    "captioner": {"steps": [3, 3], "batch": 4, "rate": 1e-3, "threshold": 1},
+    "captioner": {"steps": [3, 3, 2], "paintings": 4, "batch": 4, "rate": 1e-3, "threshold": 1},
     "damsm": {"steps": 3, "batch": 4, "rate": 1e-3},
     "generator": {"steps": [3, 2], "polish": 2, "batch": 4, "rate": 1e-3},
 }

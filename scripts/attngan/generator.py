@@ -27,6 +27,9 @@ class GeneratorConfig:
     noise: int = 100  # Z, length of z
     condition: int = 100  # C, size of the augmented condition
     width: int = 48  # F, channels of a stage's map
+    # The same of the first stage's own layers, up to its last one; 0: as `width`. What is where is
+    # settled there, at small sides, so that more channels cost little time.
+    first_width: int = 0
     stages: int = 3  # 1 to 3 (or more): the last picture is 64 * 2**(stages - 1) pixels wide
     residuals: int = 3  # residual blocks of each later stage
     every_stage: bool = True  # False: paint the last stage only (the published AttnDCGAN)
@@ -116,15 +119,16 @@ class FirstStage(nn.Module):
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        width = config.width * 2**FIRST_UPS  # halved by each Up
+        width = (config.first_width or config.width) * 2**FIRST_UPS  # halved by each Up
         spread = 2 * width * FIRST_SIDE**2
         self.linear = nn.Linear(config.condition + config.noise, spread, bias=False)
         self.norm = nn.BatchNorm1d(spread)
-        self.ups = nn.Sequential(*(Up(width >> i, width >> (i + 1)) for i in range(FIRST_UPS)))
+        widths = [*(width >> i for i in range(FIRST_UPS)), config.width]
+        self.ups = nn.Sequential(*(Up(a, b) for a, b in zip(widths, widths[1:], strict=False)))
 
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
-        x = self.linear(torch.cat([condition, z], dim=1))  # (B, 2 * 16F * 4 * 4)
-        x = functional.glu(self.norm(x), dim=1)  # (B, 16F * 4 * 4)
+        x = self.linear(torch.cat([condition, z], dim=1))  # (B, 2 * 16F' * 4 * 4), F' first_width
+        x = functional.glu(self.norm(x), dim=1)  # (B, 16F' * 4 * 4)
         return self.ups(x.unflatten(1, (-1, FIRST_SIDE, FIRST_SIDE)))  # (B, F, 64, 64)
 
 

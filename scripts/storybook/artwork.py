@@ -51,6 +51,13 @@ ICONS = {
     "giraffe": "giraffe",
     "car": "automobile",
     "bus": "bus",
+    "dog": "dog",
+    "penguin": "penguin",
+    "truck": "delivery-truck",
+    "motorcycle": "motor-scooter",
+    "train": "locomotive",
+    "teddy bear": "teddy-bear",
+    "umbrella": "umbrella",
     "airplane": "airplane",
     "kite": "kite",
     "sailboat": "sailboat",
@@ -83,6 +90,9 @@ COAT = {
     "black": ((8, 8, 10), (84, 82, 86), 1.0),
     "white": ((72, 70, 74), (252, 250, 246), 0.25),
 }
+
+
+TILT = 24  # degrees, of what jumps
 
 
 def fetch(style: str, destination: Path | str) -> None:
@@ -119,13 +129,18 @@ class Artwork:
         self.sets = {Path(file).stem: json.loads(Path(file).read_text()) for file in files}
         self.sprite = lru_cache(maxsize=None)(self._sprite)
 
-    def _sprite(self, kind: str, style: int, colour: str, side: int, mirrored: bool) -> Image.Image:
+    def _sprite(
+        self, kind: str, style: int, colour: str, side: int, mirrored: bool, tilted: bool
+    ) -> Image.Image:
         """RGBA, the object cut to its outline, its larger side `side` pixels."""
         picture = _cut(draw_svg(self._svg(kind, STYLES[style], colour), 320))
         if colour and kind != "batter":
             part = PAINTED.get((kind, STYLES[style]))
             picture = _tint(picture, colour) if KINDS[kind].coat else _paint(picture, colour, part)
         scale = side / max(picture.size)
+        if tilted:  # the artwork's animals look to the left: their heads go up
+            picture = picture.rotate(-TILT, Image.Resampling.BICUBIC, expand=True)
+            picture = _cut(picture)
         size = tuple(max(1, round(edge * scale)) for edge in picture.size)
         picture = picture.resize(size, Image.Resampling.LANCZOS)
         return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else picture

@@ -2,6 +2,7 @@
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from scripts.files import written
@@ -28,14 +29,25 @@ def write(artwork: list[str], records: Path | str, seed: int, number: int, side:
     renderer = Renderer(Artwork(artwork), side)
     folder = Path(records).parent
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    with written(records) as half, half.open("w", encoding="utf-8") as lines:
-        for index in range(number):
-            scene, told = scene_of(seed, index)
-            picture, boxes = renderer.render(scene)
-            name = f"pictures/{index:06}.png"
-            picture.save(folder / name, compress_level=1)
-            codes = scene.layout.codes()
-            record = {"picture": name, "captions": told, "codes": codes, "boxes": boxes}
+
+    def render(index: int) -> dict:
+        scene, told = scene_of(seed, index)
+        picture, boxes = renderer.render(scene)
+        name = f"pictures/{index:06}.png"
+        picture.save(folder / name, compress_level=1)
+        return {
+            "picture": name,
+            "captions": told,
+            "codes": scene.layout.codes(),
+            "boxes": boxes,
+        }
+
+    with (
+        ThreadPoolExecutor() as renderers,
+        written(records) as half,
+        half.open("w", encoding="utf-8") as lines,
+    ):
+        for record in renderers.map(render, range(number)):
             lines.write(json.dumps(record) + "\n")
 
 

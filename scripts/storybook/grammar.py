@@ -3,7 +3,7 @@
 import random
 import re
 
-from scripts.storybook.world import COLOURS, Content
+from scripts.storybook.world import COLOURS, JUMPING, Content
 
 # name: (one, many) in the words people use, the first form being the commonest
 NOUNS = {
@@ -15,6 +15,13 @@ NOUNS = {
     "giraffe": (("giraffe", "giraffes"),),
     "car": (("car", "cars"),),
     "bus": (("bus", "buses"),),
+    "dog": (("dog", "dogs"), ("puppy", "puppies")),
+    "penguin": (("penguin", "penguins"),),
+    "truck": (("truck", "trucks"),),
+    "motorcycle": (("motorcycle", "motorcycles"), ("scooter", "scooters")),
+    "train": (("train", "trains"), ("steam train", "steam trains")),
+    "teddy bear": (("teddy bear", "teddy bears"), ("stuffed bear", "stuffed bears")),
+    "umbrella": (("umbrella", "umbrellas"),),
     "airplane": (("airplane", "airplanes"), ("plane", "planes")),
     "kite": (("kite", "kites"),),
     "sailboat": (("sailboat", "sailboats"), ("boat", "boats")),
@@ -32,6 +39,13 @@ ACTS = {
     "giraffe": ("standing", "walking"),
     "car": ("parked", "driving"),
     "bus": ("parked", "driving"),
+    "dog": ("standing", "walking"),
+    "penguin": ("standing", "walking"),
+    "truck": ("parked", "driving"),
+    "motorcycle": ("parked", "standing"),
+    "train": ("driving", "standing"),
+    "teddy bear": ("sitting", "resting"),
+    "umbrella": ("standing", "open"),
     "airplane": ("flying",),
     "kite": ("flying",),
     "sailboat": ("sailing", "floating"),
@@ -85,8 +99,8 @@ TEMPLATES = (
     "{things} that {be} {act} {setting}",
     "{things} {be} {act} {setting}",
     "there {be} {things} {act} {setting}",
-    "{setting} {be} {things}",
-    "a picture of {things} {setting}",
+    "{setting} {be} {doing}",
+    "a picture of {doing} {setting}",
 )
 
 NOUN_SIGNS = {
@@ -95,8 +109,10 @@ NOUN_SIGNS = {
 }
 
 
-def _article(phrase: str) -> str:
-    return "an" if phrase[0] in "aeiou" else "a"
+def _counted(number: str, noun: str) -> str:
+    if number == "a" and noun[0] in "aeiou":
+        return f"an {noun}"
+    return f"{number} {noun}"
 
 
 def describe(content: Content, flies: bool, chance: random.Random) -> str:
@@ -108,11 +124,11 @@ def describe(content: Content, flies: bool, chance: random.Random) -> str:
             f"{noun} in {content.colour}" if content.kind in DRESSED else f"{content.colour} {noun}"
         )
     number = chance.choice(NUMBERS[content.count])
-    number = _article(noun) if number == "a" else number
     settings = SETTINGS_ABOVE if flies else SETTINGS
     return chance.choice(TEMPLATES).format(
-        things=f"{number} {noun}",
-        act=chance.choice(ACTS[content.kind]),
+        things=_counted(number, noun),
+        doing=_counted(number, f"{content.act} {noun}" if content.act else noun),
+        act=content.act or chance.choice(ACTS[content.kind]),
         be="is" if content.count == 1 else "are",
         setting=chance.choice(settings[content.place]),
     )
@@ -152,6 +168,16 @@ def count_of(caption: str) -> int:
     return 2 if re.search(r"\b(two|couple)\b", caption) else 1
 
 
+def act_of(caption: str) -> str:
+    return JUMPING if re.search(rf"\b{JUMPING}\b", caption) else ""
+
+
 def read(caption: str) -> Content:
     """What a caption says; "" where it says nothing. The inverse of `describe`."""
-    return Content(kind_of(caption), colour_of(caption), place_of(caption), count_of(caption))
+    return Content(
+        kind_of(caption),
+        colour_of(caption),
+        place_of(caption),
+        count_of(caption),
+        act_of(caption),
+    )

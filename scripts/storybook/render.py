@@ -17,6 +17,7 @@ GROUPS = {
 }
 GROUND = 0.92  # where feet stand
 AIR = 0.38  # where the middle of what flies is
+LIFT = 0.3  # how high what jumps is above the ground, as a share of its size
 SHIFT = 0.19  # of a single object, to the left or to the right; groups fill the picture
 
 Box = tuple[float, float, float, float]
@@ -42,7 +43,9 @@ class Renderer:
             content.colour,
             round(size * self.side),
             bool(layout.direction),
+            bool(content.act),
         )
+        lift = LIFT * size if content.act else 0
         boxes = []
         for x, y in sorted(places, key=lambda place: place[1]):  # the further ones first
             middle = 0.5 + x + (layout.position - 1) * (SHIFT if content.count == 1 else 0)
@@ -51,8 +54,9 @@ class Renderer:
             if flies:
                 top = round((AIR + 2 * y) * self.side - sprite.height / 2)
             else:
-                top = round((GROUND + y) * self.side) - sprite.height
-                self._shadow(picture, left, top + sprite.height, sprite.width)
+                foot = round((GROUND + y) * self.side)
+                top = foot - sprite.height - round(lift * self.side)
+                self._shadow(picture, left, foot, sprite.width)
             top = min(max(top, 0), self.side - sprite.height)
             picture.paste(sprite, (left, top), sprite)
             edges = (left, top, left + sprite.width, top + sprite.height)

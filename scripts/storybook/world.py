@@ -1,7 +1,7 @@
 """What there is in the storybook: kinds of objects, colours, places, and the scenes they make.
 
-A scene has a *content*, which every caption of it tells (kind, colour, place, count), and a
-*layout*, which no caption tells (style of the artwork, position, direction, backdrop).
+A scene has a *content*, which every caption of it tells (kind, colour, place, count, and whether
+it jumps), and a *layout*, which no caption tells (style of the artwork, position, direction, backdrop).
 The layout is a handful of small choices, so that noise can be made to stand for it.
 """
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 STYLES = ("noto", "fluent-emoji-flat", "twemoji")
 MOST = 3  # objects of one scene
+JUMPING = "jumping"
 
 # Choices of a layout in the order of the noise codes, and how many values each has.
 LAYOUT = {"style": len(STYLES), "position": 3, "direction": 2, "backdrop": 3}
@@ -28,6 +29,7 @@ class Kind:
     most: int = MOST
     flies: bool = False
     coat: bool = False  # the whole of it is tinted, not only its bright parts
+    jumps: bool = False  # or stands; the other kinds know no poses
 
 
 KINDS = {
@@ -35,16 +37,23 @@ KINDS = {
     for kind in (
         Kind("cow", ("field", "forest", "snow", "beach"), COATS, coat=True),
         Kind("bear", ("forest", "field", "snow"), COATS, coat=True),
-        Kind("sheep", ("field", "snow", "desert"), COATS, coat=True),
-        Kind("horse", ("field", "beach", "desert", "snow"), COATS, coat=True),
+        Kind("sheep", ("field", "snow", "desert"), COATS, coat=True, jumps=True),
+        Kind("horse", ("field", "beach", "desert", "snow"), COATS, coat=True, jumps=True),
+        Kind("dog", ("field", "beach", "room", "street"), jumps=True),
+        Kind("penguin", ("snow", "ocean", "beach")),
         Kind("elephant", ("field", "desert", "forest")),
         Kind("giraffe", ("field", "desert", "forest")),
         Kind("car", ("street", "desert", "snow"), PAINTS),
         Kind("bus", ("street", "desert", "snow"), PAINTS),
+        Kind("truck", ("street", "desert", "forest"), PAINTS),
+        Kind("motorcycle", ("street", "beach", "forest"), PAINTS),
+        Kind("train", ("desert", "snow", "field")),
         Kind("airplane", ("sky", "street", "beach"), ("red", "blue", "green"), flies=True),
         Kind("kite", ("sky", "beach", "field"), (*PAINTS, "purple"), flies=True),
         Kind("sailboat", ("ocean", "beach"), PAINTS),
         Kind("couch", ("room", "street"), PAINTS, most=2),
+        Kind("teddy bear", ("room", "street", "ballpark")),
+        Kind("umbrella", ("beach", "street", "field"), (*PAINTS, "purple")),
         Kind("surfer", ("ocean", "beach"), most=2),
         Kind("batter", ("ballpark", "field"), ("red", "blue"), most=2),
     )
@@ -62,6 +71,7 @@ class Content:
     colour: str  # "" where the kind has its natural colour
     place: str
     count: int
+    act: str = ""  # "jumping", or "" for what the kind does anyway
 
 
 @dataclass(frozen=True)
@@ -91,5 +101,6 @@ def draw(chance: random.Random) -> Scene:
         colour=chance.choice(kind.colours) if kind.colours else "",
         place=chance.choice(kind.places),
         count=chance.randint(1, kind.most),
+        act=chance.choice(("", JUMPING)) if kind.jumps else "",
     )
     return Scene(content, Layout(*(chance.randrange(ways) for ways in LAYOUT.values())))

@@ -68,13 +68,67 @@ def captioner(
 
     known = Vocabulary.read(vocabulary)
     config = CaptionerConfig(vocabulary=len(known), **bundle.sizes("captioner"))
-    budget = _budget(recipe.captioner, "steps", "batch", "rate")
+    budget = _budget(recipe.captioner, "batch", "rate")
+    budget["steps"] = recipe.captioner["steps"][:2]
     with _sizes_of(bundle):
         network = train(
             _dataset(recipe, config.size), known, config,
-            _notes(weights, recipe, bundle, "captioner", vocabulary, image_encoder),
+            _notes(weights, recipe, "captioner", config, vocabulary, image_encoder),
             seed=recipe.seed, device=device, seen_before=load_file(image_encoder), **budget,
         )  # fmt: skip
+    save(network, weights)
+
+
+def paintings(
+    recipe: Recipe,
+    bundle: Bundle,
+    vocabulary: Path | str,
+    text_encoder: Path | str,
+    generator: Path | str,
+    records: Path | str,
+    device: str,
+) -> None:
+    """Paint captions of the dataset, for the captioner to learn from as well."""
+    from safetensors.torch import load_file
+
+    from scripts.attngan.generator import Generator, GeneratorConfig
+    from scripts.training.paintings import paint
+
+    known = Vocabulary.read(vocabulary)
+    painter = Generator(GeneratorConfig(**bundle.sizes("generator"))).to(device).eval()
+    painter.load_state_dict(load_file(generator))
+    text = _text_encoder(bundle, known, text_encoder, device)
+    number = recipe.captioner["paintings"]
+    paint(_dataset(recipe, 64), known, text, painter, records, number, recipe.seed)
+
+
+def refined_captioner(
+    recipe: Recipe,
+    bundle: Bundle,
+    vocabulary: Path | str,
+    captioner: Path | str,
+    paintings: Path | str,
+    weights: Path | str,
+    device: str,
+) -> None:
+    """Teach a captioner on, with paintings among the pictures, and write its weights."""
+    from safetensors.torch import load_file
+
+    from scripts.captioner.network import Captioner, CaptionerConfig
+    from scripts.training.captioner import refine
+    from scripts.training.dataset import CaptionedPictures
+
+    known = Vocabulary.read(vocabulary)
+    config = CaptionerConfig(vocabulary=len(known), **bundle.sizes("captioner"))
+    network = Captioner(config).to(device)
+    network.load_state_dict(load_file(captioner))
+    refine(
+        network, _dataset(recipe, config.size),
+        CaptionedPictures(Path(paintings).parent, config.size), known,
+        _notes(weights, recipe, "captioner", config, vocabulary, captioner, paintings),
+        steps=recipe.captioner["steps"][2], batch=recipe.captioner["batch"],
+        rate=recipe.captioner["rate"] / 2, seed=recipe.seed,
+    )  # fmt: skip
     save(network, weights)
 
 
@@ -91,11 +145,11 @@ def damsm(
     from scripts.training.damsm import train
 
     known = Vocabulary.read(vocabulary)
+    sizes = _text_config(bundle, known), ImageEncoderConfig(**bundle.sizes("image_encoder"))
     with _sizes_of(bundle):
         text, image = train(
-            _dataset(recipe), known, _text_config(bundle, known),
-            ImageEncoderConfig(**bundle.sizes("image_encoder")),
-            _notes(text_encoder, recipe, bundle, "damsm", vocabulary),
+            _dataset(recipe), known, *sizes,
+            _notes(text_encoder, recipe, "damsm", sizes, vocabulary),
             seed=recipe.seed, device=device, **_budget(recipe.damsm, "steps", "batch", "rate"),
         )  # fmt: skip
     save(text, text_encoder)
@@ -111,27 +165,22 @@ def generator(
     device: str,
 ) -> None:
     """Teach the painter stage by stage and write its weights."""
-    from safetensors.torch import load_file
-
     from scripts.attngan.generator import GeneratorConfig
-    from scripts.attngan.text_encoder import TextEncoder
     from scripts.training.painter import train_first, train_next
 
     known = Vocabulary.read(vocabulary)
-    text = TextEncoder(_text_config(bundle, known)).to(device).eval()
-    text.load_state_dict(load_file(text_encoder))
+    text = _text_encoder(bundle, known, text_encoder, device)
     config = GeneratorConfig(**bundle.sizes("generator"))
-    dataset = _dataset(recipe)
     budget = {**_budget(recipe.generator, "batch", "rate"), "seed": recipe.seed, "device": device}
     steps = recipe.generator["steps"]
-    notes = _notes(weights, recipe, bundle, "generator", vocabulary, text_encoder)
+    notes = _notes(weights, recipe, "generator", config, vocabulary, text_encoder)
     network = train_first(
-        dataset, known, text, config, notes / "stage1",
+        _dataset(recipe, 64), known, text, config, notes / "stage1",
         steps=steps[0], polish=recipe.generator["polish"], **budget,
     )  # fmt: skip
     for stage in range(2, config.stages + 1):
         network = train_next(
-            dataset, known, text, config, network, notes / f"stage{stage}",
+            _dataset(recipe, 64 * 2 ** (stage - 1)), known, text, config, network, notes / f"stage{stage}",
             steps=steps[stage - 1], **budget,
         )  # fmt: skip
     save(network, weights)
@@ -175,18 +224,28 @@ def _text_config(bundle: Bundle, vocabulary: Vocabulary) -> Any:
     return TextEncoderConfig(vocabulary=len(vocabulary), **bundle.sizes("text_encoder"))
 
 
+def _text_encoder(bundle: Bundle, vocabulary: Vocabulary, weights: Path | str, device: str) -> Any:
+    from safetensors.torch import load_file
+
+    from scripts.attngan.text_encoder import TextEncoder
+
+    text = TextEncoder(_text_config(bundle, vocabulary)).to(device).eval()
+    text.load_state_dict(load_file(weights))
+    return text
+
+
 def _budget(section: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: section[name] for name in names}
 
 
 def _notes(
-    made: Path | str, recipe: Recipe, bundle: Bundle, lesson: str, *files: Path | str
+    made: Path | str, recipe: Recipe, lesson: str, sizes: object, *files: Path | str
 ) -> Path:
     """The folder of a lesson, training/<bundle>/<part>/<digest>/ for <part>.safetensors.
 
     The digest is of all that the lesson depends on: whoever changes any of it begins anew.
     """
-    told = [recipe.side, recipe.seed, getattr(recipe, lesson), bundle.settings]
+    told = [recipe.side, recipe.seed, getattr(recipe, lesson), repr(sizes)]
     read = [digest(file) for file in (recipe.dataset / "captions.jsonl", *files)]
     name = hashlib.sha256(json.dumps([told, read], sort_keys=True).encode()).hexdigest()[:12]
     return Path(made).with_suffix("") / name

@@ -27,6 +27,8 @@ from scripts.words import Vocabulary
 OBJECTS = 4.0  # how much more a pixel inside an object's box counts
 KL = 1e-4  # weight of the conditioning augmentation's divergence
 CALM = -6.0  # where its log variance begins: at 0, noise drowns the caption for thousands of steps
+PART = 32  # places: the side of the parts that later stages learn from
+PARTS = 2  # of each picture
 AVERAGE = 0.995  # of the weights that are kept, per step
 
 
@@ -107,10 +109,11 @@ def train_next(
     seed: int = 1,
     device: str = "cpu",
 ) -> Generator:
-    """`earlier` with one more stage, which alone learns; on crops of half the side.
+    """`earlier` with one more stage, which alone learns; on parts of pictures.
 
-    A later stage sees each place, its surroundings and the words, so that a part of the map
-    teaches it as well as the whole, for a quarter of the cost.
+    A later stage sees each place, its surroundings and the words, so that parts of the map teach
+    it as well as the whole. Each picture gives PARTS of them, since the earlier stages' work for it
+    is the same.
     """
     torch.manual_seed(seed)
     stages = earlier.config.stages + 1
@@ -125,13 +128,13 @@ def train_next(
     progress = Progress(folder, parts, steps)
     earlier = earlier.to(device).eval()
     side = 64 * 2 ** (stages - 1)
-    for seen in progress.batches(dataset, batch, seed):
-        inputs = _inputs(seen, vocabulary, text, config, device)
+    for seen in progress.batches(dataset, batch // PARTS, seed):
+        z, eps, words, sentence, padding = _inputs(seen, vocabulary, text, config, device)
         with torch.no_grad():
-            before = earlier(*inputs).features  # (B, F, S, S)
+            before = earlier.together(z, eps, words, sentence, padding).features  # (B, F, S, S)
         wanted = torch.cat([_shrink(seen.pictures, side), _weights(seen, side)], dim=1).to(device)
-        before, wanted = crop(before, wanted)
-        features, _ = stage(before, inputs[2], inputs[4])
+        before, wanted = crop(before.repeat(PARTS, 1, 1, 1), wanted.repeat(PARTS, 1, 1, 1))
+        features, _ = stage(before, words.repeat(PARTS, 1, 1), padding.repeat(PARTS, 1))
         far = distance(paint(features), wanted[:, :3], wanted[:, 3:], progress.share)
         _step(far, learning, optimizer, schedule)
         average.update_parameters(learning)
@@ -160,12 +163,15 @@ def divergence(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def crop(before: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Half the side of a map (B, F, S, S) and the same part of what is wanted, (B, 4, 2S, 2S)."""
-    half = before.shape[-1] // 2
-    corners = torch.randint(0, half + 1, (len(before), 2)).tolist()
-    maps = [x[:, y : y + half, x0 : x0 + half] for x, (y, x0) in zip(before, corners, strict=True)]
+    """A part of each map (B, F, S, S), PART places wide, and what is wanted of it.
+
+    What is wanted, (B, 4, 2S, 2S), is cut to (B, 4, 2 * PART, 2 * PART).
+    """
+    free = before.shape[-1] - PART
+    corners = torch.randint(0, free + 1, (len(before), 2)).tolist()
+    maps = [x[:, y : y + PART, x0 : x0 + PART] for x, (y, x0) in zip(before, corners, strict=True)]
     parts = [
-        x[:, 2 * y : 2 * (y + half), 2 * x0 : 2 * (x0 + half)]
+        x[:, 2 * y : 2 * (y + PART), 2 * x0 : 2 * (x0 + PART)]
         for x, (y, x0) in zip(wanted, corners, strict=True)
     ]
     return torch.stack(maps), torch.stack(parts)
