@@ -1,7 +1,8 @@
 """What there is in the storybook: kinds of objects, colours, places, and the scenes they make.
 
 A scene has a *content*, which every caption of it tells (kind, colour, place, count, and whether
-it jumps), and a *layout*, which no caption tells (style of the artwork, position, direction, backdrop).
+it jumps), and a *layout*, which no caption tells (style of the artwork, position, direction,
+backdrop).
 The layout is a handful of small choices, so that noise can be made to stand for it.
 """
 

@@ -179,8 +179,9 @@ def generator(
         steps=steps[0], polish=recipe.generator["polish"], **budget,
     )  # fmt: skip
     for stage in range(2, config.stages + 1):
+        pictures = _dataset(recipe, 64 * 2 ** (stage - 1))
         network = train_next(
-            _dataset(recipe, 64 * 2 ** (stage - 1)), known, text, config, network, notes / f"stage{stage}",
+            pictures, known, text, config, network, notes / f"stage{stage}",
             steps=steps[stage - 1], **budget,
         )  # fmt: skip
     save(network, weights)
