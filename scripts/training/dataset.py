@@ -7,10 +7,9 @@ Each line of `captions.jsonl` is one picture: `picture` (a path inside the folde
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +38,7 @@ class CaptionedPictures:
         self.folder = folder
         self.side = side
         self.records = _read_records(folder / "captions.jsonl")
-        self.picture = lru_cache(maxsize=REMEMBERED // (3 * side * side))(self._picture)
+        self.memory = _Memory(len(self.records), side)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -68,12 +67,35 @@ class CaptionedPictures:
         """(B, 3, S, S) in [-1, 1]."""
         return torch.stack([self.picture(index) for index in indices]).float() / 127.5 - 1
 
-    def _picture(self, index: int) -> Tensor:
+    def picture(self, index: int) -> Tensor:
         """(3, S, S) of bytes."""
+        return self.memory.recall(index, self._read)
+
+    def _read(self, index: int) -> Tensor:
         picture = open_picture(self.folder / self.records[index]["picture"])
         if picture.size != (self.side, self.side):
             picture = picture.resize((self.side, self.side), Image.Resampling.LANCZOS)
         return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
+
+
+class _Memory:
+    """Pictures that were read once, in one block of memory, if they all fit into REMEMBERED.
+
+    (One block, since thousands of small ones among those of decoding leave eightfold gaps.)
+    """
+
+    def __init__(self, number: int, side: int) -> None:
+        fits = number * 3 * side * side <= REMEMBERED
+        self.pixels = torch.empty(number if fits else 0, 3, side, side, dtype=torch.uint8)
+        self.known = [False] * len(self.pixels)
+
+    def recall(self, index: int, read: Callable[[int], Tensor]) -> Tensor:
+        if index >= len(self.known):
+            return read(index)
+        if not self.known[index]:
+            self.pixels[index] = read(index)
+            self.known[index] = True
+        return self.pixels[index]
 
 
 def _read_records(path: Path) -> list[dict]:
