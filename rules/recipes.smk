@@ -10,7 +10,7 @@ def recipe_called(name):
 
 @asked
 def dataset_of(wildcards):
-    return f"{recipe_called(wildcards.bundle).dataset}/captions.jsonl"
+    return str(recipe_called(wildcards.bundle).captions)
 
 
 def lesson(wildcards):

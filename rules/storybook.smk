@@ -69,7 +69,7 @@ rule judge:
         "training/scenes/train/captions.jsonl",
     output:
         "training/judge.safetensors",
-    threads: 2
+    threads: 1
     message:
         "Teaching the judge"
     run:

@@ -31,7 +31,7 @@ rule learn_captioner:
         eyes="training/{bundle}/image_encoder.safetensors",
     output:
         "training/{bundle}/captioner_of_pictures.safetensors",
-    threads: 2
+    threads: 1
     message:
         "Teaching the captioner: {output}"
     run:
@@ -96,7 +96,7 @@ rule learn_damsm:
     output:
         text="training/{bundle}/text_encoder.safetensors",
         image="training/{bundle}/image_encoder.safetensors",
-    threads: 2
+    threads: 1
     message:
         "Teaching the encoders of texts and pictures: {output}"
     run:
@@ -114,9 +114,10 @@ rule learn_generator:
         dataset=dataset_of,
         words="training/{bundle}/text_encoder.txt",
         text="training/{bundle}/text_encoder.safetensors",
+        eyes="training/{bundle}/image_encoder.safetensors",
     output:
         "training/{bundle}/generator.safetensors",
-    threads: 2
+    threads: 1
     message:
         "Teaching the painter: {output}"
     run:
@@ -125,6 +126,7 @@ rule learn_generator:
             *lesson(wildcards),
             input.words,
             input.text,
+            input.eyes,
             output[0],
             stages.choose_device(config["device"]),
         )

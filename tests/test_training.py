@@ -89,6 +89,56 @@ def test_training_makes_a_bundle_that_plays(workshop: Game):
     assert Image.open(workshop.path("results", "wish+mine", "round1.png")).size == (128, 128)
 
 
+def test_each_lesson_shows_how_it_goes(workshop: Game):
+    workshop.play("training/mine/generator.safetensors")
+    (stage,) = workshop.path("training", "mine", "generator").glob("*/stage2")
+    (sample,) = (stage / "samples").iterdir()
+    assert Image.open(sample).width > 4 * 128
+    (encoders,) = workshop.path("training", "mine", "text_encoder").glob("*/samples/*.txt")
+    assert "of 4 captions are found" in encoders.read_text()
+
+
+def test_photographs_train_a_painter_against_discriminators(workshop: Game):
+    """COCO's annotations, no codes, pictures of any shape."""
+    images, annotations = [], []
+    for number in range(6):
+        name = f"COCO_{number:012}.jpg"
+        picture = Image.open(workshop.path("pictures", f"{number}.png"))
+        picture.resize((160, 100 + 10 * number)).save(workshop.path("pictures", name))
+        images.append({"id": 90 + number, "file_name": name})
+        annotations += [
+            {"image_id": 90 + number, "caption": caption}
+            for caption in (f"A ball, number {number}. ", "a ball by a wall")
+        ]
+    said = json.dumps({"images": images, "annotations": annotations})
+    workshop.path("captions_train.json").write_text(said)
+    budget = {"steps": 3, "batch": 3, "width": 2, "matching": 1.0}
+    recipe = {key: value for key, value in RECIPE.items() if key != "generator"}
+    recipe |= {"annotations": "captions_train.json", "adversarial": budget}
+    workshop.path("models", "mine", "training.yaml").write_text(yaml.safe_dump(recipe))
+    plain = {**SIZES, "generator": {**SIZES["generator"], "codes": []}}
+    workshop.path("models", "mine", "bundle.yaml").write_text(yaml.safe_dump(plain))
+    workshop.play("training/mine/generator.safetensors")
+    known = workshop.path("training", "mine", "text_encoder.txt").read_text().split()
+    assert "number" in known and "5" in known
+
+
+def test_a_recipe_that_teaches_no_painter_is_refused(workshop: Game):
+    recipe = {key: value for key, value in RECIPE.items() if key != "generator"}
+    workshop.path("models", "mine", "training.yaml").write_text(yaml.safe_dump(recipe))
+    call = workshop.call("train", bundle="mine")
+    assert call.code != 0
+    assert "training.yaml: it lacks generator or adversarial" in call.text
+
+
+@pytest.mark.parametrize("said", ["{}", "[1]", "no JSON", '{"images": [], "annotations": []}'])
+def test_what_is_not_in_cocos_form_is_named(tmp_path: Path, said: str):
+    path = tmp_path / "captions.json"
+    path.write_text(said)
+    with pytest.raises(UserError, match="captions.json"):
+        CaptionedPictures(tmp_path, 64, path)
+
+
 def test_a_recipe_with_a_misspelt_key_is_refused(workshop: Game):
     recipe = {**RECIPE, "damsm": {"step": 3, "batch": 4, "rate": 1e-3}}
     workshop.path("models", "mine", "training.yaml").write_text(yaml.safe_dump(recipe))
@@ -119,6 +169,15 @@ class Sum:
 
     def load_state_dict(self, state: dict) -> None:
         self.sum = state["sum"].clone()
+
+
+def test_losses_are_drawn(tmp_path: Path):
+    dataset = CaptionedPictures(draw_dataset(tmp_path / "pictures"), 128)
+    progress = Progress(tmp_path / "notes", {"sum": Sum()}, 4, every=0)
+    for _ in progress.batches(dataset, 1, seed=1):
+        progress.log(every=2, loss=torch.tensor(1.5))
+    assert (tmp_path / "notes" / "losses.tsv").read_text().count("1.50000") == 2
+    assert Image.open(tmp_path / "notes" / "losses.png").size > (500, 100)
 
 
 def add_up(folder: Path, dataset: CaptionedPictures, steps: int, stop: int | None = None) -> Sum:

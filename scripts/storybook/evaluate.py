@@ -1,7 +1,8 @@
 """How good a storybook bundle is, on scenes that it never saw."""
 
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,15 +15,18 @@ from scripts.files import written
 from scripts.storybook.grammar import read
 from scripts.storybook.judge import Judge, train
 from scripts.storybook.world import Content
-from scripts.training.captioner import normalise
+from scripts.training.captioner import describer
 from scripts.training.damsm import numbered, padding_of
 from scripts.training.dataset import CaptionedPictures
 from scripts.training.lessons import save
+from scripts.training.scores import bleu4, r_precision
 
 JUDGE = {"steps": 2000, "batch": 32, "rate": 2e-3}
 SIDE = 128  # pixels, of the pictures that the judge looks at
-QUESTIONS = ("kind", "colour", "place", "count")
+QUESTIONS = ("kind", "colour", "place", "count", "act")
 AT_ONCE = 50
+ROUNDS = {5: 200, 20: 100}  # after how many rounds: chains that are looked at
+CANDIDATES = 8  # of one caption, whose distances are measured
 
 Describe = Callable[[Tensor], list[str]]  # pictures (B, 3, S, S) in [-1, 1] -> captions
 Paint = Callable[[list[str]], Tensor]  # captions -> pictures (B, 3, S, S) in [-1, 1]
@@ -37,6 +41,7 @@ class Score:
     colour: float
     place: float
     count: float
+    act: float
 
 
 def score(seen: list[Content], true: list[Content]) -> Score:
@@ -66,7 +71,7 @@ def painter(paint: Paint, judge: Judge, scenes: CaptionedPictures, number: int) 
     seen, true = [], []
     for indices in _chunks(number):
         captions = [scenes.records[index]["captions"][0] for index in indices]
-        seen += judge.look(paint(captions))
+        seen += judge.look(_sized(paint(captions)))
         true += [read(caption) for caption in captions]
     return score(seen, true)
 
@@ -80,18 +85,74 @@ def judged(judge: Judge, scenes: CaptionedPictures, number: int) -> Score:
     return score(seen, true)
 
 
-def chain(
-    describe: Describe, paint: Paint, scenes: CaptionedPictures, number: int, rounds: int
-) -> Score:
-    """What is said of the last picture of a game, against what is in the scene it began with."""
-    said, true = [], []
-    for indices in _chunks(number):
-        pictures = scenes.pictures(indices)
-        for _ in range(rounds):
-            pictures = paint(describe(pictures))
-        said += [read(caption) for caption in describe(pictures)]
+def kept(
+    describe: Describe, paint: Paint, scenes: CaptionedPictures, rounds: dict[int, int]
+) -> dict[int, Score]:
+    """After how many rounds: what is said then, against what is in the scene a game began with.
+
+    `rounds` has the number of chains for each number of rounds, the shortest chains first.
+    """
+    scores, done = {}, 0
+    pictures, true = [], []
+    for indices in _chunks(next(iter(rounds.values()))):
+        pictures.append(scenes.pictures(indices))
         true += [read(scenes.records[index]["captions"][0]) for index in indices]
-    return score(said, true)
+    for last, number in rounds.items():
+        pictures = pictures[: -(-number // AT_ONCE)]
+        for _ in range(done, last):
+            pictures = [paint(describe(some)) for some in pictures]
+        said = [read(caption) for some in pictures for caption in describe(some)]
+        scores[last] = score(said[:number], true[:number])
+        done = last
+    return scores
+
+
+def bleu(describe: Describe, scenes: CaptionedPictures, number: int) -> float:
+    """BLEU-4 of captions of rendered scenes against all their references, over the corpus."""
+    said = [caption for some in _chunks(number) for caption in describe(scenes.pictures(some))]
+    return bleu4(said, [record["captions"] for record in scenes.records[:number]])
+
+
+def precision(bundle: Bundle, paint: Paint, scenes: CaptionedPictures, number: int) -> float:
+    """R-precision of painted pictures (AttnGAN, section 4): the right caption first among 100."""
+    look, embed = bundle.network("image_encoder", "cpu"), sentences_of(bundle)
+    captions = [record["captions"][0] for record in scenes.records]
+    same = [read(caption) for caption in captions]
+    wholes = []
+    with torch.inference_mode():
+        for some in _chunks(number):
+            wholes.append(look(paint([captions[index] for index in some]))[1])
+        sentences = embed(captions)
+    return r_precision(torch.cat(wholes), sentences[:number], sentences, same[:number], same)
+
+
+def variety(paint: Paint, scenes: CaptionedPictures, captions: int) -> float:
+    """How far candidates of one caption are apart, as a share of scenes that say the same.
+
+    Distance is the root of the mean square of the pixels' differences, over all pairs.
+    """
+    groups = defaultdict(list)
+    for index, record in enumerate(scenes.records):
+        groups[read(record["captions"][0])].append(index)
+    alike = [group for group in groups.values() if len(group) > 2][:captions]
+    painted = [
+        spread(_sized(paint([scenes.records[group[0]]["captions"][0]] * CANDIDATES)))
+        for group in alike
+    ]
+    rendered = [spread(scenes.pictures(group)) for group in alike]
+    return sum(painted) / sum(rendered)
+
+
+def spread(pictures: Tensor) -> float:
+    """Mean distance of all pairs of pictures (B, 3, S, S), B > 1."""
+    return torch.pdist(pictures.flatten(1)).mean().item() / pictures[0].numel() ** 0.5
+
+
+def _sized(pictures: Tensor) -> Tensor:
+    """Pictures (B, 3, SIDE, SIDE), as the judge knows them."""
+    if pictures.shape[-1] == SIDE:
+        return pictures
+    return functional.interpolate(pictures, size=SIDE, mode="area")
 
 
 def _chunks(number: int) -> list[list[int]]:
@@ -105,38 +166,33 @@ def teach_judge(records: Path | str, weights: Path | str) -> None:
 
 
 def measure(records: Path | str, judge: Path | str, bundle: Bundle, table: Path | str) -> None:
-    """Write how good the bundle is as a table: a line for each who, a share for each what."""
+    """Write how good the bundle is as a table: who, how many scenes, what, and the figure."""
     scenes = CaptionedPictures(Path(records).parent, SIDE)
     looker = Judge().eval()
     looker.load_state_dict(load_file(judge))
-    describe, paint = describer(bundle), painter_of(bundle)
+    describe = describer(bundle.network("captioner", "cpu"), bundle.words["captioner"])
+    paint = painter_of(bundle)
     torch.manual_seed(0)
-    rows = {
-        "captioner": captioner(describe, scenes, 2000),
-        "judge of rendered scenes": judged(looker, scenes, 2000),
-        "painter": painter(paint, looker, scenes, 1000),
-        "after 5 rounds": chain(describe, paint, scenes, 200, 5),
-        "after 20 rounds": chain(describe, paint, scenes, 100, 20),
+    shares = {
+        "captions of rendered scenes": captioner(describe, scenes, 2000),
+        "the judge, of rendered scenes": judged(looker, scenes, 2000),
+        "painted pictures, by the judge": painter(paint, looker, scenes, 1000),
     }
+    for rounds, score in kept(describe, paint, scenes, ROUNDS).items():
+        shares[f"kept after {rounds} rounds"] = score
+    rows = [
+        (who, score.number, question, getattr(score, question))
+        for who, score in shares.items()
+        for question in QUESTIONS
+    ]
+    rows += [
+        ("captions of rendered scenes", 2000, "BLEU-4", bleu(describe, scenes, 2000)),
+        ("painted pictures", 1000, "R-precision", precision(bundle, paint, scenes, 1000)),
+        ("candidates", 50, "variety", variety(paint, scenes, 50)),
+    ]
     with written(table) as half, half.open("w", encoding="utf-8") as lines:
-        lines.write("\t".join(["who", "scenes", *QUESTIONS]) + "\n")
-        for who, (number, *shares) in ((who, astuple(score)) for who, score in rows.items()):
-            lines.write("\t".join([who, str(number), *(f"{x:.4f}" for x in shares)]) + "\n")
-
-
-def describer(bundle: Bundle) -> Describe:
-    """The bundle's captioner, from pictures to sentences."""
-    network = bundle.network("captioner", "cpu")
-    vocabulary = bundle.words["captioner"]
-
-    def describe(pictures: Tensor) -> list[str]:
-        if pictures.shape[-1] != network.config.size:
-            pictures = functional.interpolate(pictures, size=network.config.size, mode="area")
-        rows = network.describe(normalise(pictures)).tolist()
-        sentences = (" ".join(vocabulary.spell(row)) for row in rows)
-        return [said.partition("<end>")[0].replace("<start>", "").strip() for said in sentences]
-
-    return describe
+        lines.write("who\tnumber\twhat\tfigure\n")
+        lines.writelines(f"{who}\t{number}\t{what}\t{x:.4f}\n" for who, number, what, x in rows)
 
 
 def painter_of(bundle: Bundle) -> Paint:
@@ -153,3 +209,13 @@ def painter_of(bundle: Bundle) -> Paint:
         return generator(z, eps, words, sentence, padding).pictures[-1]
 
     return paint
+
+
+def sentences_of(bundle: Bundle) -> Callable[[list[str]], Tensor]:
+    """The bundle's text encoder, from B captions to their sentences (B, D)."""
+    text = bundle.network("text_encoder", "cpu")
+
+    def embed(captions: list[str]) -> Tensor:
+        return text(*numbered(captions, bundle.words["text_encoder"]))[1]
+
+    return embed

@@ -12,7 +12,7 @@ import torchvision
 from torch import Tensor, nn
 
 from scripts.storybook.grammar import read
-from scripts.storybook.world import COLOURS, KINDS, MOST, PLACES, Content
+from scripts.storybook.world import COLOURS, JUMPING, KINDS, MOST, PLACES, Content
 from scripts.training.augment import spoil
 from scripts.training.dataset import CaptionedPictures
 from scripts.training.progress import Progress
@@ -22,6 +22,7 @@ ANSWERS = {
     "colour": ("", *COLOURS),
     "place": PLACES,
     "count": tuple(range(1, MOST + 1)),
+    "act": ("", JUMPING),
 }
 
 

@@ -1,6 +1,7 @@
 """Teaches a captioner by teacher forcing: each word is guessed from the right ones before it."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from scripts.captioner.network import MEAN, STD, Captioner, CaptionerConfig, packed
 from scripts.errors import UserError
+from scripts.training import samples
 from scripts.training.augment import spoil
 from scripts.training.dataset import CaptionedPictures
 from scripts.training.progress import Progress
@@ -47,7 +49,10 @@ def train(
     learn_to_speak(network, dataset, vocabulary, folder / "speak", steps[0], 2 * batch, 3 * rate)
     torch.manual_seed(seed)
     network.train()
-    run = _begin(network, folder / "whole", steps[1], rate)
+    show = samples.captions(
+        describer(network, vocabulary), dataset.batch(samples.SHOWN, seed, -1).pictures.to(device)
+    )
+    run = _begin(network, folder / "whole", steps[1], rate, show)
     for seen in run.progress.batches(dataset, batch, seed):
         pictures = normalise(spoil(seen.pictures)).to(device, memory_format=torch.channels_last)
         ids, lengths = numbered(seen.captions, vocabulary, config.max_words)
@@ -75,7 +80,9 @@ def refine(
     torch.manual_seed(seed)
     device = network.decoder.linear.weight.device
     network.to(memory_format=torch.channels_last).train()
-    run = _begin(network, folder, steps, rate)
+    shown = paintings.batch(samples.SHOWN, seed, -1).pictures.to(device)
+    show = samples.captions(describer(network, vocabulary), shown)
+    run = _begin(network, folder, steps, rate, show)
     half = batch // 2
     for seen in run.progress.batches(dataset, batch - half, seed):
         painted = paintings.batch(half, seed, run.progress.step)
@@ -145,11 +152,32 @@ class _Run:
         self.progress.log(loss=loss)
 
 
-def _begin(modules: nn.Module, folder: Path, steps: int, rate: float) -> _Run:
+def _begin(
+    modules: nn.Module,
+    folder: Path,
+    steps: int,
+    rate: float,
+    show: Callable[[Path], None] | None = None,
+) -> _Run:
     optimizer = torch.optim.AdamW(modules.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.1)
     parts = {"modules": modules, "optimizer": optimizer, "schedule": schedule}
-    return _Run(modules, optimizer, schedule, Progress(folder, parts, steps))
+    return _Run(modules, optimizer, schedule, Progress(folder, parts, steps, show=show))
+
+
+def describer(network: Captioner, vocabulary: Vocabulary) -> Callable[[Tensor], list[str]]:
+    """From pictures (B, 3, S, S) in [-1, 1] to what the captioner says of them."""
+
+    def describe(pictures: Tensor) -> list[str]:
+        if pictures.shape[-1] != network.config.size:
+            pictures = F.interpolate(pictures, size=network.config.size, mode="area")
+        learning = network.training
+        rows = network.eval().describe(normalise(pictures)).tolist()
+        network.train(learning)
+        sentences = (" ".join(vocabulary.spell(row)) for row in rows)
+        return [said.partition("<end>")[0].replace("<start>", "").strip() for said in sentences]
+
+    return describe
 
 
 def borrow_eyes(network: Captioner, image_encoder: dict[str, Tensor]) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from scripts.attngan.damsm import sentence_loss, words_loss
+from scripts.attngan.damsm import sentence_loss, similarity, words_loss
 from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
 from scripts.attngan.text_encoder import TextEncoder, TextEncoderConfig
+from scripts.training import samples
 from scripts.training.augment import spoil
 from scripts.training.dataset import CaptionedPictures
 from scripts.training.progress import Progress
@@ -34,7 +35,17 @@ def train(
     optimizer = torch.optim.AdamW(encoders.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.1)
     parts = {"encoders": encoders, "optimizer": optimizer, "schedule": schedule}
-    progress = Progress(folder, parts, steps)
+    shown = dataset.batch(batch, seed, -1)
+
+    def similar() -> Tensor:
+        encoders.eval()
+        with torch.inference_mode():
+            _, sentence = encoders["text"](*_on(device, numbered(shown.captions, vocabulary)))
+            near = similarity(encoders["image"](shown.pictures.to(device))[1], sentence)
+        encoders.train()
+        return near.cpu()
+
+    progress = Progress(folder, parts, steps, show=samples.matches(similar))
     for seen in progress.batches(dataset, batch, seed):
         pictures = spoil(seen.pictures).to(device, memory_format=torch.channels_last)
         ids, lengths = numbered(seen.captions, vocabulary)
@@ -50,6 +61,11 @@ def train(
         progress.log(words=by_word, sentence=by_sentence)
     encoders.eval()
     return encoders["text"], encoders["image"]
+
+
+def _on(device: str, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Ids on the device; their lengths stay where recurrent networks want them."""
+    return pair[0].to(device), pair[1]
 
 
 def numbered(captions: list[str], vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:

@@ -1,8 +1,9 @@
-"""Captioned pictures as the trainers read them: a folder with `captions.jsonl`.
+"""Captioned pictures as the trainers read them: a folder of pictures and a list of captions.
 
-Each line of `captions.jsonl` is one picture: `picture` (a path inside the folder) and `captions`
-(a list of sentences). A rendered world may add `codes` (the noise that stands for the layout) and
-`boxes` (where the objects are); the trainers do without where they are missing.
+The list is COCO's annotation JSON, or the folder's own `captions.jsonl`. Each line of that is one
+picture: `picture` (a path inside the folder) and `captions` (a list of sentences). A rendered world
+may add `codes` (the noise that stands for the layout) and `boxes` (where the objects are); the
+trainers do without where they are missing.
 """
 
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from scripts.errors import UserError
@@ -33,11 +34,19 @@ class Batch:
 class CaptionedPictures:
     """A dataset of square pictures; the order of batches depends on seed and step alone."""
 
-    def __init__(self, folder: Path, side: int) -> None:
-        """Raises UserError where the folder holds no readable `captions.jsonl`."""
+    def __init__(
+        self, folder: Path, side: int, annotations: Path | None = None, *, whole: bool = True
+    ) -> None:
+        """Pictures are brought to `side` pixels square: squeezed, or cut if not `whole`.
+
+        `annotations` is a COCO annotation JSON; without it, the folder has a `captions.jsonl`.
+        Raises UserError where the list cannot be read.
+        """
         self.folder = folder
         self.side = side
-        self.records = _read_records(folder / "captions.jsonl")
+        self.whole = whole
+        records = folder / "captions.jsonl"
+        self.records = read_coco(annotations) if annotations else _read_records(records)
         self.memory = _Memory(len(self.records), side)
 
     def __len__(self) -> int:
@@ -73,8 +82,11 @@ class CaptionedPictures:
 
     def _read(self, index: int) -> Tensor:
         picture = open_picture(self.folder / self.records[index]["picture"])
-        if picture.size != (self.side, self.side):
-            picture = picture.resize((self.side, self.side), Image.Resampling.LANCZOS)
+        square = (self.side, self.side)
+        if not self.whole:
+            picture = ImageOps.fit(picture, square, Image.Resampling.LANCZOS)
+        elif picture.size != square:
+            picture = picture.resize(square, Image.Resampling.LANCZOS)
         return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
 
 
@@ -116,4 +128,31 @@ def _read_records(path: Path) -> list[dict]:
         records.append(record)
     if not records:
         raise UserError(f"{path} is empty: there is nothing to learn from.")
+    return records
+
+
+def read_coco(path: Path) -> list[dict]:
+    """Records of COCO's caption annotations (captions_train2014.json), as captions.jsonl has them.
+
+    Pictures without captions are left out. Raises UserError if the file is something else.
+    """
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        captions: dict[int, list[str]] = {}
+        for annotation in said["annotations"]:
+            captions.setdefault(annotation["image_id"], []).append(annotation["caption"].strip())
+        records = [
+            {"picture": image["file_name"], "captions": captions[image["id"]]}
+            for image in said["images"]
+            if image["id"] in captions
+        ]
+    except OSError as error:
+        raise UserError(f"{path}: this file cannot be read ({error.strerror}).") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(
+            f"{path}: these are no caption annotations in COCO's form; expected `images` with"
+            " `id` and `file_name`, and `annotations` with `image_id` and `caption`."
+        ) from None
+    if not records:
+        raise UserError(f"{path}: no picture has a caption; there is nothing to learn from.")
     return records

@@ -28,18 +28,28 @@ SCHEMA = Path(__file__).parent.parent.parent / "rules" / "schemas" / "training.s
 class Recipe:
     """How a bundle is trained: models/<bundle>/training.yaml."""
 
-    dataset: Path  # a folder with captions.jsonl
-    side: int  # pixels, of the pictures that are learnt from
+    dataset: Path  # a folder of pictures
+    side: int  # pixels, of the pictures that encoders learn from
     captioner: dict[str, Any]
     damsm: dict[str, Any]
-    generator: dict[str, Any]
+    generator: dict[str, Any] | None = None  # by known noise
+    adversarial: dict[str, Any] | None = None
+    annotations: Path | None = None  # COCO's JSON; or else the dataset's own captions.jsonl
     seed: int = 1
 
     @classmethod
     def read(cls, path: Path | str) -> Recipe:
         """Raises UserError if the file cannot be read, or says what no recipe can say."""
         said = settings.read(path, SCHEMA)
-        return cls(**{**said, "dataset": Path(said["dataset"])})
+        places = {key: Path(said[key]) for key in ("dataset", "annotations") if key in said}
+        if not ("generator" in said or "adversarial" in said):
+            raise UserError(f"{path}: it lacks generator or adversarial, or both.")
+        return cls(**{**said, **places})
+
+    @property
+    def captions(self) -> Path:
+        """The file that tells what the pictures show."""
+        return self.annotations or self.dataset / "captions.jsonl"
 
 
 def words(recipe: Recipe, captioner: Path | str, text_encoder: Path | str) -> None:
@@ -161,30 +171,64 @@ def generator(
     bundle: Bundle,
     vocabulary: Path | str,
     text_encoder: Path | str,
+    image_encoder: Path | str,
     weights: Path | str,
     device: str,
 ) -> None:
-    """Teach the painter stage by stage and write its weights."""
+    """Teach the painter, by known noise or against discriminators, and write its weights."""
     from scripts.attngan.generator import GeneratorConfig
-    from scripts.training.painter import train_first, train_next
 
     known = Vocabulary.read(vocabulary)
     text = _text_encoder(bundle, known, text_encoder, device)
     config = GeneratorConfig(**bundle.sizes("generator"))
+    learners = known, text, config
+    network = None
+    if recipe.generator:
+        notes = _notes(weights, recipe, "generator", config, vocabulary, text_encoder)
+        network = _by_known_noise(recipe, learners, notes, device)
+    if recipe.adversarial:
+        files = vocabulary, text_encoder, image_encoder
+        notes = _notes(weights, recipe, "adversarial", (config, recipe.generator), *files)
+        eyes = _image_encoder(bundle, image_encoder, device)
+        network = _by_adversaries(recipe, learners, eyes, notes, device, network)
+    save(network, weights)
+
+
+def _by_known_noise(recipe: Recipe, learners: tuple, notes: Path, device: str) -> Any:
+    """A generator taught stage by stage, from pictures whose layout is known."""
+    from scripts.training.painter import train_first, train_next
+
+    config = learners[-1]
     budget = {**_budget(recipe.generator, "batch", "rate"), "seed": recipe.seed, "device": device}
     steps = recipe.generator["steps"]
-    notes = _notes(weights, recipe, "generator", config, vocabulary, text_encoder)
     network = train_first(
-        _dataset(recipe, 64), known, text, config, notes / "stage1",
+        _dataset(recipe, 64), *learners, notes / "stage1",
         steps=steps[0], polish=recipe.generator["polish"], **budget,
     )  # fmt: skip
     for stage in range(2, config.stages + 1):
         pictures = _dataset(recipe, 64 * 2 ** (stage - 1))
         network = train_next(
-            pictures, known, text, config, network, notes / f"stage{stage}",
+            pictures, *learners, network, notes / f"stage{stage}",
             steps=steps[stage - 1], **budget,
         )  # fmt: skip
-    save(network, weights)
+    return network
+
+
+def _by_adversaries(
+    recipe: Recipe, learners: tuple, eyes: Any, notes: Path, device: str, start: Any
+) -> Any:
+    """A generator taught as AttnGAN's was, from `start` on if there is one."""
+    from scripts.training.adversarial import Budget, side_of, train
+    from scripts.training.dataset import CaptionedPictures
+
+    known, text, config = learners
+    budget = Budget(**recipe.adversarial)
+    side = 64 * 2 ** (config.stages - 1) if budget.anchor else side_of(config)
+    pictures = CaptionedPictures(recipe.dataset, side, recipe.annotations, whole=False)
+    return train(
+        pictures, known, text, eyes, config, notes, budget,
+        start=start, seed=recipe.seed, device=device,
+    )  # fmt: skip
 
 
 def install(trained: Iterable[Path | str], folder: Path) -> None:
@@ -216,7 +260,7 @@ def _sizes_of(bundle: Bundle) -> Iterator[None]:
 def _dataset(recipe: Recipe, side: int | None = None) -> Any:
     from scripts.training.dataset import CaptionedPictures
 
-    return CaptionedPictures(recipe.dataset, side or recipe.side)
+    return CaptionedPictures(recipe.dataset, side or recipe.side, recipe.annotations)
 
 
 def _text_config(bundle: Bundle, vocabulary: Vocabulary) -> Any:
@@ -235,6 +279,16 @@ def _text_encoder(bundle: Bundle, vocabulary: Vocabulary, weights: Path | str, d
     return text
 
 
+def _image_encoder(bundle: Bundle, weights: Path | str, device: str) -> Any:
+    from safetensors.torch import load_file
+
+    from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
+
+    eyes = ImageEncoder(ImageEncoderConfig(**bundle.sizes("image_encoder"))).to(device).eval()
+    eyes.load_state_dict(load_file(weights))
+    return eyes
+
+
 def _budget(section: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: section[name] for name in names}
 
@@ -247,7 +301,7 @@ def _notes(
     The digest is of all that the lesson depends on: whoever changes any of it begins anew.
     """
     told = [recipe.side, recipe.seed, getattr(recipe, lesson), repr(sizes)]
-    read = [digest(file) for file in (recipe.dataset / "captions.jsonl", *files)]
+    read = [digest(file) for file in (recipe.captions, *files)]
     name = hashlib.sha256(json.dumps([told, read], sort_keys=True).encode()).hexdigest()[:12]
     return Path(made).with_suffix("") / name
 

@@ -18,6 +18,7 @@ from scripts.attngan.generator import Generator, GeneratorConfig
 from scripts.attngan.quick import quicken
 from scripts.attngan.text_encoder import TextEncoder
 from scripts.errors import UserError
+from scripts.training import samples
 from scripts.training.damsm import numbered, padding_of
 from scripts.training.dataset import Batch, CaptionedPictures
 from scripts.training.known_noise import noise_for
@@ -54,7 +55,7 @@ def train_first(
     _check_codes(dataset, config)
     torch.manual_seed(seed)
     network = quicken(Generator(replace(config, stages=1))).to(device)
-    _calm(network.conditioning.linear.bias, config.condition)
+    calm(network.conditioning.linear.bias, config.condition)
     learners = (dataset, vocabulary, text, config)
     network = _first(network, *learners, folder / "first", (0, 1), steps, batch, rate, seed)
     if polish:
@@ -77,15 +78,17 @@ def _first(
 ) -> Generator:
     """The averaged weights of one rise and fall of the learning rate, `sharp` from … to …"""
     device = network.conditioning.linear.weight.device
-    average = _averaged(network.train())
+    average = averaged(network.train())
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.05)
     parts = {"network": network, "average": average, "optimizer": optimizer, "schedule": schedule}
-    progress = Progress(folder, parts, steps)
+    shown = inputs_of(dataset.batch(samples.SHOWN, seed, -1), vocabulary, text, config, device)
+    show = samples.paintings(average.module, shown)
+    progress = Progress(folder, parts, steps, show=show)
     for seen in progress.batches(dataset, batch, seed):
-        painted = network(*_inputs(seen, vocabulary, text, config, device))
-        wanted = _shrink(seen.pictures, 64).to(device)
-        weights = _weights(seen, 64).to(device)
+        painted = network(*inputs_of(seen, vocabulary, text, config, device))
+        wanted = shrink(seen.pictures, 64).to(device)
+        weights = weights_of(seen, 64).to(device)
         now = sharp[0] + (sharp[1] - sharp[0]) * progress.share
         far = distance(painted.pictures[0], wanted, weights, now)
         spread = divergence(painted.mu, painted.logvar)
@@ -121,18 +124,19 @@ def train_next(
     network.load_state_dict(earlier.state_dict(), strict=False)
     stage, paint = network.later[-1].train(), network.paint[-1].train()
     learning = torch.nn.ModuleDict({"stage": stage, "paint": paint})
-    average = _averaged(learning)
+    average = averaged(learning)
     optimizer = torch.optim.AdamW(learning.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.05)
     parts = {"learning": learning, "average": average, "optimizer": optimizer, "schedule": schedule}
-    progress = Progress(folder, parts, steps)
+    shown = inputs_of(dataset.batch(samples.SHOWN, seed, -1), vocabulary, text, config, device)
+    progress = Progress(folder, parts, steps, show=samples.paintings(network, shown))
     earlier = earlier.to(device).eval()
     side = 64 * 2 ** (stages - 1)
     for seen in progress.batches(dataset, batch // PARTS, seed):
-        z, eps, words, sentence, padding = _inputs(seen, vocabulary, text, config, device)
+        z, eps, words, sentence, padding = inputs_of(seen, vocabulary, text, config, device)
         with torch.no_grad():
             before = earlier.together(z, eps, words, sentence, padding).features  # (B, F, S, S)
-        wanted = torch.cat([_shrink(seen.pictures, side), _weights(seen, side)], dim=1).to(device)
+        wanted = torch.cat([shrink(seen.pictures, side), weights_of(seen, side)], dim=1).to(device)
         before, wanted = crop(before.repeat(PARTS, 1, 1, 1), wanted.repeat(PARTS, 1, 1, 1))
         features, _ = stage(before, words.repeat(PARTS, 1, 1), padding.repeat(PARTS, 1))
         far = distance(paint(features), wanted[:, :3], wanted[:, 3:], progress.share)
@@ -177,16 +181,22 @@ def crop(before: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(maps), torch.stack(parts)
 
 
-def _inputs(
+def inputs_of(
     seen: Batch,
     vocabulary: Vocabulary,
     text: TextEncoder,
     config: GeneratorConfig,
     device: torch.device | str,
 ) -> tuple[Tensor, ...]:
-    """z, eps, words, sentence and padding of a batch, as Generator wants them."""
-    codes = torch.tensor([record["codes"] for record in seen.records])
-    z = noise_for(codes, config.codes, config.noise)
+    """z, eps, words, sentence and padding of a batch, as Generator wants them.
+
+    Where the records have codes, z says them.
+    """
+    if "codes" in seen.records[0]:
+        codes = torch.tensor([record["codes"] for record in seen.records])
+        z = noise_for(codes, config.codes, config.noise)
+    else:
+        z = torch.randn(len(seen.records), config.noise)
     eps = torch.randn(len(z), config.condition)
     ids, lengths = numbered(seen.captions, vocabulary)
     with torch.no_grad():
@@ -195,7 +205,7 @@ def _inputs(
     return z.to(device), eps.to(device), words, sentence, padding
 
 
-def _weights(seen: Batch, side: int) -> Tensor:
+def weights_of(seen: Batch, side: int) -> Tensor:
     """(B, 1, side, side): more where the objects' boxes are, and 1 in the mean of each picture."""
     weights = torch.ones(len(seen.records), 1, side, side)
     for plane, record in zip(weights, seen.records, strict=True):
@@ -205,22 +215,23 @@ def _weights(seen: Batch, side: int) -> Tensor:
     return weights / weights.mean(dim=(2, 3), keepdim=True)
 
 
-def _shrink(pictures: Tensor, side: int) -> Tensor:
+def shrink(pictures: Tensor, side: int) -> Tensor:
+    """Pictures (B, 3, S, S) at a smaller side, each pixel the mean of what it covers."""
     if pictures.shape[-1] == side:
         return pictures
     return F.interpolate(pictures, size=side, mode="area")
 
 
-def _calm(bias: Tensor, condition: int) -> None:
+def calm(bias: Tensor, condition: int) -> None:
     """Set the bias (4C,) of Conditioning's gated linear layer so that it adds little noise."""
     with torch.no_grad():
         bias[condition : 2 * condition] = CALM  # values of the log variance
         bias[3 * condition :] = 3.0  # their gates, open
 
 
-def _averaged(network: torch.nn.Module) -> AveragedModel:
-    average = get_ema_multi_avg_fn(AVERAGE)
-    return AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+def averaged(network: torch.nn.Module, decay: float = AVERAGE) -> AveragedModel:
+    """Running averages of a network's weights and of its batch norms' statistics."""
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
 
 def _step(loss: Tensor, network: torch.nn.Module, optimizer, schedule) -> None:

@@ -3,12 +3,13 @@
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import torch
 
+from scripts.training.curves import draw
 from scripts.training.dataset import Batch, CaptionedPictures
 
 T = TypeVar("T")
@@ -24,16 +25,24 @@ class Progress:
     """Step counter, checkpoints, and a table of losses of one training.
 
     `parts` are all that a checkpoint keeps (networks, optimisers, averages). A folder with a
-    checkpoint is gone on from; one with a finished training has nothing left to do.
+    checkpoint is gone on from; one with a finished training has nothing left to do. With each
+    checkpoint, the losses are drawn, and `show` is called to write a sample of what was learnt into
+    `samples/<step>` (it chooses the ending).
     """
 
     def __init__(
-        self, folder: Path, parts: Mapping[str, Stateful], steps: int, every: float = 60
+        self,
+        folder: Path,
+        parts: Mapping[str, Stateful],
+        steps: int,
+        every: float = 60,
+        show: Callable[[Path], None] | None = None,
     ) -> None:
         self.folder = folder
         self.parts = parts
         self.steps = steps
         self.every = every  # seconds between checkpoints
+        self.show = show
         self.sums: dict[str, float] = defaultdict(float)
         self.counted = 0
         self.step = self._resume()
@@ -93,3 +102,8 @@ class Progress:
         half = self.folder / "checkpoint.pt.part"
         torch.save({"step": self.step, **checkpoint}, half)
         os.replace(half, self.folder / "checkpoint.pt")
+        if (self.folder / "losses.tsv").exists():
+            draw(self.folder / "losses.tsv", self.folder / "losses.png")
+        if self.show is not None:
+            (self.folder / "samples").mkdir(exist_ok=True)
+            self.show(self.folder / "samples" / f"{self.step:06}")
