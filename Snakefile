@@ -17,6 +17,8 @@ include: "rules/common.smk"
 include: "rules/weights.smk"
 include: "rules/telephone.smk"
 include: "rules/figures.smk"
+include: "rules/drift.smk"
+include: "rules/study.smk"
 # The training wing: the game plays without these three lines.
 include: "rules/recipes.smk"
 include: "rules/training.smk"

@@ -75,6 +75,9 @@ def check_config():
     """Fills in what config.yaml leaves out, and ends the call if it holds anything wrong."""
     for key, value in settings.defaults(SCHEMA).items():
         config.setdefault(key, value)
+    # What is inside a section comes from the command line as text: captioner='{beam: 5}'.
+    for key, value in config.items():
+        config[key] = settings.read_numbers(value)
     settings.check(config, SCHEMA, "config")
 
 
@@ -189,6 +192,7 @@ def recipe_of(wildcards):
         "sizes": [bundle.sizes(part) for part in GAME],
         "weights": bundle.digests(*GAME),
         "code": [digest(file) for file in (*CAPTION_CODE, *GENERATE_CODE)],
+        **wider_beam(),
     }
     return hashlib.sha256(json.dumps(everything).encode()).hexdigest()
 
@@ -252,7 +256,16 @@ def captioner_code(wildcards):
 
 @asked
 def captioner_sizes(wildcards):
-    return bundle_of(wildcards).sizes("captioner") if captioner_files(wildcards) else {}
+    """The captioner's sizes, and how it searches for captions."""
+    if not captioner_files(wildcards):
+        return {}
+    return {**bundle_of(wildcards).sizes("captioner"), **wider_beam()}
+
+
+def wider_beam():
+    """The setting that makes captions others than the original's, if it does."""
+    beam = config["captioner"]["beam"]
+    return {"beam": beam} if beam > 1 else {}
 
 
 # --- generate
@@ -263,6 +276,16 @@ def text_to_paint(wildcards):
     stay_in_this_process()
     round_of(wildcards), chain_of(wildcards)  # are there such a round and such a chain?
     return f"results/{wildcards.chain}/round{wildcards.round}.txt"
+
+
+@asked
+def caption_record(wildcards):
+    """How the caption was found; a text that somebody put there has no such record."""
+    text = f"results/{wildcards.chain}/round{wildcards.round}.txt"
+    record = f"results/{wildcards.chain}/captions/round{wildcards.round}.json"
+    return (
+        [] if os.path.exists(text) and not os.path.exists(record) else [ancient(record)]
+    )
 
 
 @asked

@@ -16,7 +16,8 @@ rule caption:
         bundle=captioner_files,
         code=captioner_code,
     output:
-        "results/{chain}/round{round}.txt",
+        text="results/{chain}/round{round}.txt",
+        record="results/{chain}/captions/round{round}.json",
     threads: 1
     resources:
         mem_mb=2000,
@@ -29,7 +30,8 @@ rule caption:
         tell(
             stages.caption,
             seen_path(wildcards),
-            output[0],
+            *output,
+            beam=config["captioner"]["beam"],
             **tools(wildcards, threads),
         )
 
@@ -37,6 +39,7 @@ rule caption:
 rule generate:
     input:
         text=text_to_paint,
+        said=caption_record,
         bundle=generator_files,
         code=GENERATE_CODE,
     output:
@@ -55,6 +58,7 @@ rule generate:
             stages.generate,
             input.text,
             *output,
+            said=next(iter(input.said), None),
             **turn(wildcards),
             **tools(wildcards, threads),
         )

@@ -46,6 +46,19 @@ def check(settings: Any, schema: Path | str, name: str) -> None:
         raise UserError("\n".join(f"{name}: {line}" for line in found))
 
 
+def read_numbers(section: Any) -> Any:
+    """A section or list of settings in which texts that are whole numbers have become numbers."""
+    if isinstance(section, dict):
+        return {key: _number(value) for key, value in section.items()}
+    return [_number(value) for value in section] if isinstance(section, list) else section
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() else value
+    return read_numbers(value)
+
+
 def defaults(schema: Path | str) -> dict[str, Any]:
     """The settings that have a default, with it."""
     properties = load_schema(str(schema))["properties"]

@@ -26,28 +26,51 @@ from scripts.words import encode, tokenize
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from scripts.attngan.generator import Painting
+
 SPECIAL = ("<start>", "<end>")  # words of the captioner that are no part of a caption
 
 
 def caption(
-    source: Path | str, text: Path | str, bundle: Bundle, device: str, threads: int
+    source: Path | str,
+    text: Path | str,
+    record: Path | str,
+    bundle: Bundle,
+    device: str,
+    threads: int,
+    beam: int = 1,
 ) -> None:
-    """Writes the caption of a picture, one line; of a base text, the text itself as one line.
+    """Writes the caption of a picture, one line, and a JSON record of how it was found.
 
-    Raises UserError if the picture or the text cannot be read, or there is nothing to say.
+    Of a base text, that is the text itself as one line. Raises UserError if the picture or the
+    text cannot be read, or there is nothing to say.
     """
+    found: dict[str, Any] = {"source": str(source)}
     if Path(source).suffix.lower() == TEXT:
-        sentence = read_text(source)
+        found["caption"] = read_text(source)
     else:
-        sentence = describe(open_picture(source), bundle, device, threads)
-        if not sentence:
+        said = describe(open_picture(source), bundle, device, threads, beam)
+        if not said[0][0]:
             raise UserError(f"{source}: the bundle {bundle.name} says nothing about this picture.")
+        found["caption"], found["log_probability"] = said[0]
+        found["beam"] = beam
+        found["others"] = [
+            {"caption": other, "log_probability": score} for other, score in said[1:]
+        ]
+        found["bundle"] = {"name": bundle.name, "files": bundle.digests("captioner")}
+    with written(record) as part:
+        _write_json(part, found)
     with written(text) as part:
-        part.write_bytes(f"{sentence}\n".encode())
+        part.write_bytes(f"{found['caption']}\n".encode())
 
 
-def describe(picture: Image.Image, bundle: Bundle, device: str, threads: int) -> str:
-    """The captioner's sentence for an RGB picture."""
+def describe(
+    picture: Image.Image, bundle: Bundle, device: str, threads: int, beam: int = 1
+) -> list[tuple[str, float]]:
+    """What the captioner says of an RGB picture: up to `beam` sentences, the likeliest first.
+
+    With each, the natural logarithm of its probability.
+    """
     import torch
     from torchvision.transforms.functional import normalize, to_tensor
 
@@ -59,11 +82,13 @@ def describe(picture: Image.Image, bundle: Bundle, device: str, threads: int) ->
     side = network.config.size
     square = picture.resize((side, side), Image.Resampling.LANCZOS)
     pixels = normalize(to_tensor(square), MEAN, STD)[None].to(place)  # (1, 3, S, S)
-    with torch.inference_mode():
-        ids = network.describe(pixels)[0].tolist()  # (max_words,)
-    words = bundle.words["captioner"].spell(ids)
-    if "<end>" in words:
-        words = words[: words.index("<end>")]
+    return [
+        (_sentence(bundle.words["captioner"].spell(ids)), score)
+        for ids, score in network.captions(pixels, beam)
+    ]
+
+
+def _sentence(words: list[str]) -> str:
     return " ".join(word for word in words if word not in SPECIAL)
 
 
@@ -77,20 +102,16 @@ def generate(
     bundle: Bundle,
     device: str,
     threads: int,
+    said: Path | str | None = None,
     recipe: str = "",
 ) -> None:
     """Paints the caption in a file: a PNG, and a JSON record of how it was made.
 
+    `said` is the caption's own record, of which the record notes how sure the captioner was.
     `recipe` is noted in the record: a digest of all that the picture depends on. Raises UserError
     if the caption has no word that the generator knows, or the device is not there.
     """
-    sentence = read_text(text)
-    ids, unknown = encode(sentence, bundle.words["text_encoder"])
-    if not ids:
-        raise UserError(
-            f"{text}: the bundle {bundle.name} knows no word of this caption: {sentence[:200]!r}. "
-            "Nothing can be painted."
-        )
+    sentence, ids, unknown = words_to_paint(text, bundle)
     place = choose_device(device)
     pixels = paint(ids, chain, round_, bundle, place, threads)  # (S, S, 3)
     image = Image.fromarray(pixels.numpy())
@@ -104,6 +125,7 @@ def generate(
         "words": [word for word in tokenize(sentence) if word not in unknown],
         "word_ids": ids,
         "unknown_words": unknown,
+        "captioner": _how_sure(said),
         "bundle": {
             "name": bundle.name,
             "files": bundle.digests(*GAME),
@@ -116,9 +138,7 @@ def generate(
         "recipe": recipe,
     }
     with written(record) as part:
-        part.write_text(
-            json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
-        )
+        _write_json(part, made)
     with written(picture) as part:
         image.save(part, format="PNG", pnginfo=_notes(made))
 
@@ -133,6 +153,20 @@ def paint(
     candidate: int = 0,
 ) -> Tensor:
     """One picture of a caption given as the words' ids: (S, S, 3), uint8, on the CPU."""
+    painting = compose(ids, chain, round_, bundle, place, threads, candidate)
+    return pixels_of(painting.pictures[-1])
+
+
+def compose(
+    ids: list[int],
+    chain: Chain,
+    round_: int,
+    bundle: Bundle,
+    place: str,
+    threads: int,
+    candidate: int = 0,
+) -> Painting:
+    """All that the generator makes of a caption: every stage's picture, and what it looked at."""
     import torch
 
     from scripts import noise
@@ -145,9 +179,31 @@ def paint(
         tokens = torch.tensor([ids], device=place)  # (1, T)
         words, sentence = reader(tokens, torch.tensor([len(ids)]))  # (1, D, T), (1, D)
         padding = torch.zeros_like(tokens, dtype=torch.bool)  # (1, T)
-        painting = painter(z[None].to(place), eps[None].to(place), words, sentence, padding)
-        last = painting.pictures[-1][0].float().cpu()  # (3, S, S) in [-1, 1]
-        return ((last + 1) * 127.5).to(torch.uint8).permute(1, 2, 0).contiguous()  # (S, S, 3)
+        return painter(z[None].to(place), eps[None].to(place), words, sentence, padding)
+
+
+def pixels_of(picture: Tensor) -> Tensor:
+    """(S, S, 3), uint8, on the CPU, of a painted picture (1, 3, S, S) in [-1, 1]."""
+    import torch
+
+    with torch.inference_mode():
+        last = picture[0].float().cpu()  # (3, S, S)
+        return ((last + 1) * 127.5).to(torch.uint8).permute(1, 2, 0).contiguous()
+
+
+def words_to_paint(text: Path | str, bundle: Bundle) -> tuple[str, list[int], list[str]]:
+    """A caption, the numbers of its words, and the words that the generator does not know.
+
+    Raises UserError if it knows none of them.
+    """
+    sentence = read_text(text)
+    ids, unknown = encode(sentence, bundle.words["text_encoder"])
+    if not ids:
+        raise UserError(
+            f"{text}: the bundle {bundle.name} knows no word of this caption: {sentence[:200]!r}. "
+            "Nothing can be painted."
+        )
+    return sentence, ids, unknown
 
 
 def choose_device(name: str) -> str:
@@ -181,6 +237,21 @@ def versions() -> dict[str, str]:
         "pillow": version("pillow"),
         "safetensors": version("safetensors"),
     }
+
+
+def _how_sure(said: Path | str | None) -> dict[str, Any] | None:
+    """How a caption was decoded, and its log probability; None of a text that nobody said."""
+    if said is None:
+        return None
+    found = json.loads(Path(said).read_text(encoding="utf-8"))
+    if "beam" not in found:
+        return None
+    return {key: found[key] for key in ("beam", "log_probability")}
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _notes(made: dict[str, Any]) -> PngInfo:

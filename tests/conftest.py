@@ -39,12 +39,12 @@ SIZES = {
 def make_bundle(folder: Path, seed: int = 0, **changes: dict) -> Path:
     """Writes a whole bundle of random weights; `changes` are to the sections of bundle.yaml."""
     folder.mkdir(parents=True)
-    sizes = {part: SIZES[part] | changes.get(part, {}) for part in SIZES}
+    sizes = {part: SIZES.get(part, {}) | changes.get(part, {}) for part in (*SIZES, *changes)}
     (folder / "bundle.yaml").write_text(yaml.safe_dump(sizes))
     Vocabulary(("<pad>", "<start>", "<end>", "<unk>", *WORDS)).write(folder / "captioner.txt")
     Vocabulary(("<end>", *WORDS)).write(folder / "text_encoder.txt")
     bundle = Bundle(folder, sizes)
-    for part in SIZES:
+    for part in sizes:
         torch.manual_seed(seed)
         network = _build(bundle, part)
         _liven(part, network)

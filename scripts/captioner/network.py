@@ -115,6 +115,49 @@ class Decoder(nn.Module):
             inputs = self.embedding(word)[:, None]  # (B, 1, E)
         return said
 
+    def log_probability(self, features: Tensor, ids: Tensor) -> float:
+        """Natural logarithm of the probability of a caption (T,), given features (1, E).
+
+        `ids` are the words that are said, the closing <end> among them if it is said.
+        """
+        logits = self(features, ids[None], torch.tensor([len(ids)]))  # (T, V)
+        return float(logits.log_softmax(dim=1).gather(1, ids[:, None]).sum())
+
+    def beam(self, features: Tensor, width: int) -> list[tuple[list[int], float]]:
+        """The likeliest captions of one picture that a search of this width finds.
+
+        At each step the `width` likeliest beginnings are kept (Graves 2012, arXiv 1211.3711; Show
+        and Tell, section 3.1.2). Takes features (1, E); gives up to `width` captions, each without
+        <end>, with the natural logarithm of its probability, the likeliest first. Probabilities
+        are not corrected for length: of two captions, the shorter one has the better chance.
+        """
+        inputs, state = features[:, None], None  # (1, 1, E)
+        begun: list[list[int]] = [[]]
+        scores = features.new_zeros(1)  # (W,)
+        ended: list[tuple[list[int], float]] = []
+        for _ in range(self.max_words):
+            output, state = self.lstm(inputs, state)  # (W, 1, H)
+            chances = self.linear(output[:, 0]).log_softmax(dim=1)  # (W, V)
+            best, flat = (scores[:, None] + chances).flatten().topk(min(width, chances.numel()))
+            rows, words = flat // chances.shape[1], flat % chances.shape[1]
+            told = zip(rows.tolist(), words.tolist(), best.tolist(), strict=True)
+            ended += [(begun[row], score) for row, word, score in told if word == END]
+            on = words != END
+            rows, words, scores = rows[on], words[on], best[on]
+            begun = [
+                [*begun[row], word] for row, word in zip(rows.tolist(), words.tolist(), strict=True)
+            ]
+            ended = sorted(ended, key=lambda caption: -caption[1])[:width]
+            # No beginning becomes likelier by going on.
+            enough = len(ended) == width and (not len(scores) or ended[-1][1] >= scores[0])
+            if enough or not begun:
+                break
+            state = tuple(part[:, rows] for part in state)  # (layers, W, H)
+            inputs = self.embedding(words)[:, None]  # (W, 1, E)
+        else:
+            ended += zip(begun, scores.tolist(), strict=True)
+        return sorted(ended, key=lambda caption: -caption[1])[:width]
+
 
 class Captioner(nn.Module):
     """Says in words what is in a picture."""
@@ -136,3 +179,18 @@ class Captioner(nn.Module):
         Pictures are looked at one by one, so that no caption depends on what else is described.
         """
         return torch.cat([self.decoder.greedy(self.encoder(one)) for one in pictures.split(1)])
+
+    @torch.inference_mode()
+    def captions(self, picture: Tensor, beam: int = 1) -> list[tuple[list[int], float]]:
+        """Up to `beam` captions of a picture (1, 3, S, S), the likeliest first.
+
+        Each is the ids of its words, without <end>, and the natural logarithm of its probability,
+        <end> included. A beam of 1 is Decoder.greedy's caption.
+        """
+        features = self.encoder(picture)
+        if beam > 1:
+            return self.decoder.beam(features, beam)
+        ids = self.decoder.greedy(features)[0]  # (max_words,)
+        words = ids[: int((ids == END).cumsum(0).eq(0).sum())]
+        score = self.decoder.log_probability(features, ids[: len(words) + 1])
+        return [(words.tolist(), score)]

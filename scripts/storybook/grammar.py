@@ -181,3 +181,18 @@ def read(caption: str) -> Content:
         count_of(caption),
         act_of(caption),
     )
+
+
+def attributes() -> dict[str, dict[str, str]]:
+    """The signs by which captions are read, as a table (models/storybook/attributes.yaml)."""
+    longest = sorted(NOUNS, key=lambda kind: -len(kind))  # a teddy bear is no bear
+    return {
+        "kind": {kind: NOUN_SIGNS[kind].pattern for kind in longest},
+        "colour": {
+            colour: rf"\b{colour}\b" + {"green": "(?! field)", "blue": "(?! sky)"}.get(colour, "")
+            for colour in COLOURS
+        },
+        "place": dict(SIGNS),
+        "count": {"3": r"\bthree\b", "2": r"\b(two|couple)\b", "1": "."},
+        "act": {JUMPING: rf"\b{JUMPING}\b"},
+    }

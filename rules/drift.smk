@@ -1,0 +1,74 @@
+"""How far a chain drifts: figures of each round, and their curves."""
+
+from scripts.drift import chain as drifting
+
+
+@asked
+def meaning_files(wildcards):
+    """The DAMSM's encoders, in a bundle that has both."""
+    if "image_encoder" not in bundle_of(wildcards).settings:
+        return []
+    return files_of(wildcards, "text_encoder", "image_encoder")
+
+
+@asked
+def attributes_of(wildcards):
+    """The table by which this bundle's captions are read, if there is one."""
+    path = bundle_of(wildcards).folder / "attributes.yaml"
+    return [str(path)] if path.exists() else []
+
+
+rule drift:
+    input:
+        base=chain_base,
+        pictures=chain_pictures,
+        texts=chain_texts,
+        meaning=meaning_files,
+        attributes=attributes_of,
+        code=code("drift/chain.py", "drift/texts.py", "drift/pictures.py"),
+    output:
+        report(
+            "results/{chain}/drift.tsv",
+            category="Chains",
+            subcategory="{chain}",
+            labels={"figure": "drift, table"},
+            caption="report/drift.rst",
+        ),
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        embedding=config["embedding"],
+    message:
+        "Measuring the drift of {wildcards.chain}"
+    run:
+        tell(
+            drifting.write,
+            input.base,
+            input.pictures,
+            input.texts,
+            output[0],
+            bundle=bundle_of(wildcards),
+            attributes=next(iter(input.attributes), None),
+            embedding=params.embedding,
+        )
+
+
+rule drift_plot:
+    input:
+        table="results/{chain}/drift.tsv",
+        code=code("drift/plot.py", "figures/plots.py"),
+    output:
+        report(
+            "results/{chain}/drift.svg",
+            category="Chains",
+            subcategory="{chain}",
+            labels={"figure": "drift"},
+            caption="report/drift.rst",
+        ),
+    message:
+        "Drawing the drift of {wildcards.chain}"
+    run:
+        from scripts.drift import plot
+
+        tell(plot.draw, input.table, output[0], wildcards.chain)

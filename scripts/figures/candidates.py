@@ -1,0 +1,59 @@
+"""The contact grid of a round: many pictures of one caption, each from noise of its own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from scripts.bundles import Bundle
+from scripts.chains import Chain
+from scripts.figures.strip import CAPTION, GAP, GREY, INK, LABEL, LEADING, font, wrap
+from scripts.files import written
+from scripts.stages import choose_device, paint, words_to_paint
+
+
+def draw(
+    text: Path | str,
+    out: Path | str,
+    *,
+    chain: Chain,
+    round_: int,
+    number: int,
+    bundle: Bundle,
+    device: str,
+    threads: int,
+) -> None:
+    """Writes `number` pictures of a caption as a PNG; number 0 is the one that is passed on.
+
+    Pictures keep their pixels. Raises UserError as stages.generate does.
+    """
+    sentence, ids, _ = words_to_paint(text, bundle)
+    place = choose_device(device)
+    pictures = [
+        Image.fromarray(paint(ids, chain, round_, bundle, place, threads, candidate).numpy())
+        for candidate in range(number)
+    ]
+    with written(out) as part:
+        compose(pictures, sentence).save(part, format="PNG")
+
+
+def compose(pictures: Sequence[Image.Image], caption: str) -> Image.Image:
+    """The pictures in rows as long as there are rows, numbered, with the caption above."""
+    columns = round(len(pictures) ** 0.5 + 0.499)
+    rows = -(-len(pictures) // columns)
+    side = pictures[0].width
+    width = GAP + columns * (side + GAP)
+    lines = wrap(caption, width - 2 * GAP, CAPTION)
+    leading = round(CAPTION * LEADING)
+    top = GAP + len(lines) * leading + GAP // 2
+    row = side + round(LABEL * LEADING) + GAP // 2
+    grid = Image.new("RGB", (width, top + rows * row + GAP // 2), "white")
+    pen = ImageDraw.Draw(grid)
+    for number, line in enumerate(lines):
+        pen.text((GAP, GAP + number * leading), line, font=font(CAPTION), fill=INK)
+    for number, picture in enumerate(pictures):
+        left, upper = GAP + number % columns * (side + GAP), top + number // columns * row
+        grid.paste(picture, (left, upper))
+        label = f"{number}" if number else "0, passed on"
+        pen.text((left, upper + side + 1), label, font=font(LABEL), fill=GREY)
+    return grid

@@ -1,0 +1,55 @@
+"""How all plots of the project look: colours that the colour-blind can tell, the same bytes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from scripts.files import written
+
+# Okabe and Ito 2008, without yellow, which is too pale for lines.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+MARKS = ("o", "s", "^", "D", "v", "P", "X")
+WIDTH = 8.0  # inches, of 100 pixels
+
+
+def figure(height: float, rows: int = 1, columns: int = 1, **settings: object) -> tuple:
+    """A figure of the usual width, and its axes in an array (rows, columns)."""
+    sheet = Figure(figsize=(WIDTH, height), layout="constrained")
+    FigureCanvasSVG(sheet)
+    axes = sheet.subplots(rows, columns, squeeze=False, **settings)
+    for panel in axes.flat:
+        panel.grid(alpha=0.3)
+        panel.spines[["top", "right"]].set_visible(False)
+    return sheet, axes
+
+
+def line(
+    panel: Axes, number: int, x: Sequence[float], y: Sequence[float | None], label: str
+) -> None:
+    """A curve with the colour and the mark of its number; None is a gap."""
+    values = [np.nan if value is None else value for value in y]
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panel.plot(
+        x, values, color=COLOURS[number % len(COLOURS)], marker=MARKS[number % len(MARKS)],
+        markersize=4, linewidth=1.6, label=label,
+    )  # fmt: skip
+
+
+def say(panel: Axes, text: str) -> None:
+    """Writes why there is nothing to see, in the middle of a panel."""
+    panel.text(0.5, 0.5, text, ha="center", va="center", transform=panel.transAxes, color="#555")
+
+
+def save(sheet: Figure, path: Path | str) -> None:
+    """Writes an SVG whose bytes depend on nothing but what is in it."""
+    with (
+        written(path) as half,
+        matplotlib.rc_context({"svg.hashsalt": "telephonegan"}),
+    ):
+        sheet.savefig(half, format="svg", metadata={"Date": None, "Creator": None})

@@ -1,0 +1,93 @@
+"""Which chains a study is made of, and their drift in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from scripts.chains import TEXT, Chain, parse
+from scripts.drift.chain import Row, read_rows, write_rows
+from scripts.errors import UserError
+
+
+def names(images: Iterable[str], study: Mapping[str, object], seed: int, bundle: str) -> list[str]:
+    """The chains of a study: every image that its globs name, with each seed and bundle.
+
+    `study` is the config's section; `seed` and `bundle` are the config's own, which a chain's name
+    need not tell. Raises UserError if a glob names no image.
+    """
+    known = sorted(images)
+    chosen: dict[str, None] = {}
+    for glob in study["bases"]:
+        found = [image for image in known if fnmatchcase(image, glob)]
+        if not found:
+            raise UserError(f"config: study.bases: no base file in input/ is called {glob}.")
+        chosen |= dict.fromkeys(found)
+    seeds = study["seeds"] or [seed]
+    bundles = study["bundles"] or [bundle]
+    return [
+        image + (f"@{one}" if one != seed else "") + (f"+{other}" if other != bundle else "")
+        for image in chosen
+        for one in expand(seeds)
+        for other in bundles
+    ]
+
+
+def expand(seeds: Iterable[int | str]) -> list[int]:
+    """Seeds from numbers and ranges: [7, "100-103"] is 7, 100, 101, 102, 103.
+
+    Raises UserError if a range ends before it begins.
+    """
+    numbers: dict[int, None] = {}
+    for seed in seeds:
+        first, _, last = str(seed).partition("-")
+        last = last or first
+        if int(last) < int(first):
+            raise UserError(f"config: study.seeds: the range {seed} ends before it begins.")
+        numbers |= dict.fromkeys(range(int(first), int(last) + 1))
+    return list(numbers)
+
+
+def join(
+    tables: Sequence[Path | str],
+    chains: Sequence[str],
+    bases: Sequence[Path | str],
+    out: Path | str,
+    seed: int,
+    bundle: str,
+    imported: Sequence[Path | str] = (),
+) -> None:
+    """Write the drift tables of all chains as one, which tells of each row whose it is.
+
+    A column that one chain has and another lacks is NA for the latter.
+    """
+    rows: list[Row] = []
+    for table, name, base in zip(tables, chains, bases, strict=True):
+        chain = parse(name, seed, bundle)
+        begins = "text" if Path(base).suffix.lower() == TEXT else "image"
+        rows += [{**_whose(chain), "first": begins, **row} for row in read_rows(table)]
+    for table in imported:
+        rows += read_rows(table)
+    columns = dict.fromkeys(column for row in rows for column in row)
+    write_rows([{column: row.get(column) for column in columns} for row in rows], out)
+
+
+def _whose(chain: Chain) -> Row:
+    return {"chain": chain.name, "image": chain.image, "seed": chain.seed, "bundle": chain.bundle}
+
+
+def by_bundle(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows of a study by their bundle, in the order in which bundles occur."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(str(row["bundle"]), []).append(row)
+    return groups
+
+
+def by_chain(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows by their chain, each chain's in the order of its rounds."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(str(row["chain"]), []).append(row)
+    return {name: sorted(group, key=lambda row: row["round"]) for name, group in groups.items()}
