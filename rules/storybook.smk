@@ -64,6 +64,34 @@ rule base_pictures:
         tell(write_bases, input, output[0])
 
 
+rule study_bases:
+    input:
+        ART,
+    output:
+        pictures=expand("input/scene-{number:02}.png", number=range(1, 25)),
+        texts=expand("input/told-{number:02}.txt", number=range(1, 9)),
+    message:
+        "Base pictures and base texts of a study, of scenes that were never trained on"
+    run:
+        from scripts.storybook.dataset import write_study
+
+        tell(
+            write_study, input, output.pictures, output.texts, SCENES["held-out"][0]
+        )
+
+
+rule attributes:
+    output:
+        "training/storybook/attributes.yaml",
+    localrule: True
+    message:
+        "What captions tell of a scene, as a table: {output}"
+    run:
+        from scripts.storybook.grammar import write_attributes
+
+        tell(write_attributes, output[0])
+
+
 rule judge:
     input:
         "training/scenes/train/captions.jsonl",

@@ -70,3 +70,15 @@ def write_bases(artwork: list[str], folder: Path | str, side: int = 256) -> None
         picture, _ = renderer.render(scene)
         with written(Path(folder) / f"{name}.png") as half:
             picture.save(half, format="PNG", optimize=True)
+
+
+def write_study(artwork: list[str], pictures: list[str], texts: list[str], seed: int) -> None:
+    """Base pictures of scenes of a seed, and base texts: what is told of the scenes after them."""
+    renderer = Renderer(Artwork(artwork), 256)
+    for number, path in enumerate(pictures):
+        picture, _ = renderer.render(scene_of(seed, number)[0])
+        with written(path) as half:
+            picture.save(half, format="PNG", optimize=True)
+    for number, path in enumerate(texts, len(pictures)):
+        with written(path) as half:
+            half.write_text(scene_of(seed, number)[1][0] + "\n", encoding="utf-8")

@@ -2,7 +2,11 @@
 
 import random
 import re
+from pathlib import Path
 
+import yaml
+
+from scripts.files import written
 from scripts.storybook.world import COLOURS, JUMPING, Content
 
 # name: (one, many) in the words people use, the first form being the commonest
@@ -196,3 +200,14 @@ def attributes() -> dict[str, dict[str, str]]:
         "count": {"3": r"\bthree\b", "2": r"\b(two|couple)\b", "1": "."},
         "act": {JUMPING: rf"\b{JUMPING}\b"},
     }
+
+
+def write_attributes(path: Path | str) -> None:
+    """Write the table of `attributes` as models/storybook/attributes.yaml has it."""
+    about = (
+        "# What captions tell of a scene, by which drift is read: attribute, value, regular\n"
+        "# expression. The first value whose expression is found is what a caption says. Made by\n"
+        "# `snakemake training/storybook/attributes.yaml` from the storybook's grammar.\n"
+    )
+    with written(path) as half:
+        half.write_text(about + yaml.safe_dump(attributes(), sort_keys=False, width=100))
