@@ -2,13 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: play test lint python
+.PHONY: play test lint python cluster
 
 play: .venv/game
 	$(BIN)/snakemake --cores 1 results/cow/round5.png
 
-test: .venv/tests lint
-	$(BIN)/python -m pytest
+# Tests of the cluster profile start a SLURM of their own; where `make cluster` can install one, they
+# must not be skipped.
+test: .venv/tests lint cluster
+	TELEPHONE_NEEDS_SLURM=$$(command -v slurmctld) $(BIN)/python -m pytest
+
+# The packages of SLURM, on Debian and Ubuntu, for root; elsewhere its tests are skipped.
+cluster:
+	@if ! command -v slurmctld >/dev/null && command -v apt-get >/dev/null && [ $$(id -u) = 0 ]; then \
+		apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge; \
+	fi
 
 lint: .venv/tests
 	$(BIN)/ruff check

@@ -97,7 +97,7 @@ rule judge:
         "training/scenes/train/captions.jsonl",
     output:
         "training/judge.safetensors",
-    threads: 1
+    threads: 2
     message:
         "Teaching the judge"
     run:

@@ -31,7 +31,7 @@ rule learn_captioner:
         eyes="training/{bundle}/image_encoder.safetensors",
     output:
         "training/{bundle}/captioner_of_pictures.safetensors",
-    threads: 1
+    threads: 2
     message:
         "Teaching the captioner: {output}"
     run:
@@ -53,6 +53,7 @@ rule paintings:
         generator="training/{bundle}/generator.safetensors",
     output:
         "training/{bundle}/paintings/captions.jsonl",
+    threads: 2
     message:
         "Painting captions for the captioner to learn from: {output}"
     run:
@@ -75,6 +76,7 @@ rule refine_captioner:
         paintings="training/{bundle}/paintings/captions.jsonl",
     output:
         "training/{bundle}/captioner.safetensors",
+    threads: 2
     message:
         "Teaching the captioner what its painter's pictures show: {output}"
     run:
@@ -96,7 +98,7 @@ rule learn_damsm:
     output:
         text="training/{bundle}/text_encoder.safetensors",
         image="training/{bundle}/image_encoder.safetensors",
-    threads: 1
+    threads: 2
     message:
         "Teaching the encoders of texts and pictures: {output}"
     run:
@@ -117,7 +119,7 @@ rule learn_generator:
         eyes="training/{bundle}/image_encoder.safetensors",
     output:
         "training/{bundle}/generator.safetensors",
-    threads: 1
+    threads: 2
     message:
         "Teaching the painter: {output}"
     run:

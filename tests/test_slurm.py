@@ -110,8 +110,8 @@ def test_a_job_plays_its_chains_in_one_process(farm: Game):
 
 
 def test_a_cancelled_job_is_named_and_made_up(farm: Game):
-    farm.path("config.yaml").write_text("bundle: tiny\nrounds: 60\n")
-    wanted = [f"results/{chain}/round60.png" for chain in CHAINS]
+    farm.path("config.yaml").write_text("bundle: tiny\nrounds: 30\n")
+    wanted = [f"results/{chain}/round30.png" for chain in CHAINS]
     known = {job["id"] for job in jobs_that_ran()}
     victims: list[str] = []
 

@@ -25,7 +25,7 @@ from scripts.training.known_noise import noise_for
 from scripts.training.progress import Progress
 from scripts.words import Vocabulary
 
-OBJECTS = 4.0  # how much more a pixel inside an object's box counts
+OBJECTS = 10.0  # how much more a pixel inside an object's box counts
 KL = 1e-4  # weight of the conditioning augmentation's divergence
 CALM = -6.0  # where its log variance begins: at 0, noise drowns the caption for thousands of steps
 PART = 32  # places: the side of the parts that later stages learn from
