@@ -8,19 +8,25 @@ if Path("config.yaml").exists():
 
 
 wildcard_constraints:
-    # Loose on purpose: what is wrong in between is told by common.smk, in words.
+    # Loose on purpose: what is wrong in between is told by rules/common/, in words.
     chain=r"[^/]+",
     round=r"[^/]*",
 
 
-include: "rules/common.smk"
+# What the rules ask: functions of chains, bundles, figures, studies.
+include: "rules/common/game.smk"
+include: "rules/common/cluster.smk"
+include: "rules/common/figures.smk"
+include: "rules/common/drift.smk"
+include: "rules/common/study.smk"
+# What the rules make.
 include: "rules/weights.smk"
 include: "rules/telephone.smk"
 include: "rules/figures.smk"
 include: "rules/drift.smk"
 include: "rules/study.smk"
 # The training wing: the game plays without these three lines.
-include: "rules/recipes.smk"
+include: "rules/common/training.smk"
 include: "rules/training.smk"
 include: "rules/storybook.smk"
 

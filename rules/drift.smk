@@ -3,21 +3,6 @@
 from scripts.drift import chain as drifting
 
 
-@asked
-def meaning_files(wildcards):
-    """The DAMSM's encoders, in a bundle that has both."""
-    if "image_encoder" not in bundle_of(wildcards).settings:
-        return []
-    return files_of(wildcards, "text_encoder", "image_encoder")
-
-
-@asked
-def attributes_of(wildcards):
-    """The table by which this bundle's captions are read, if there is one."""
-    path = bundle_of(wildcards).folder / "attributes.yaml"
-    return [str(path)] if path.exists() else []
-
-
 rule drift:
     input:
         base=chain_base,
@@ -48,9 +33,7 @@ rule drift:
             input.pictures,
             input.texts,
             output[0],
-            bundle=bundle_of(wildcards),
-            attributes=next(iter(input.attributes), None),
-            embedding=params.embedding,
+            **measures(bundle_of(wildcards), input, params),
         )
 
 

@@ -18,8 +18,6 @@ rule caption:
     output:
         text="results/{chain}/round{round}.txt",
         record="results/{chain}/captions/round{round}.json",
-    group:
-        GROUP
     threads: 1
     resources:
         mem_mb=2000,
@@ -47,8 +45,6 @@ rule generate:
     output:
         picture="results/{chain}/round{round}.png",
         record="results/{chain}/round{round}.json",
-    group:
-        GROUP
     threads: 1
     resources:
         mem_mb=3000,

@@ -122,6 +122,15 @@ def _measured(bundle: str, name: str, rows: list[Row]) -> Row:
             "note": fit.note or None}  # fmt: skip
 
 
+def measure(
+    chains: Path | str, table: Path | str, similar: Path | str, plot: Path | str, embedding: str
+) -> None:
+    """Write MCD and SDR, the similarities that they are of, and a plot of both."""
+    write(chains, table, embedding)
+    curves(chains, similar)
+    draw(similar, table, plot)
+
+
 def write(chains: Path | str, out: Path | str, embedding: str) -> None:
     """Write mcd.tsv of a study's table; `embedding` is the encoder of captions."""
     rows = table(read_rows(chains))

@@ -84,52 +84,6 @@ def check_config():
 check_config()
 
 
-# --- one process
-
-
-def stay_in_this_process():
-    """Has `run:` blocks run on threads of this process, so that networks are loaded once.
-
-    Snakemake spawns a new process for each of them otherwise, which imports and loads everything
-    again. This is what --force-use-threads sets; set here, it holds inside cluster jobs, too. To be
-    called while jobs are put together, since there are no such settings when rules are read.
-    """
-    if workflow.execution_settings is not None:
-        workflow.execution_settings.use_threads = True
-        if workflow.remote_exec:
-            # A job step of SLURM plays the chains of its job one after the other, each in a process
-            # of its own, unless they are one group here, too.
-            workflow.group_settings.group_components = {GROUP: sys.maxsize}
-
-
-# The chains of a call; on a cluster, their stages are one group each (rules/telephone.smk).
-GROUP = "chain"
-chains_here = set()
-
-
-def share_out(chain):
-    """Puts as many chains into one cluster job as it takes to give each job its share.
-
-    Each job loads the networks once, whatever it plays. `--group-components chain=…` is obeyed.
-    """
-    jobs = workflow.resource_settings and workflow.resource_settings.nodes
-    if not jobs or workflow.remote_exec:
-        return
-    chains_here.add(chain)
-    if GROUP not in said_components():
-        share = -(-len(chains_here) // jobs)
-        workflow.group_settings.group_components = {
-            **workflow.group_settings.group_components,
-            GROUP: share,
-        }
-
-
-@lru_cache
-def said_components():
-    """The groups whose sizes the call or its profile sets."""
-    return frozenset(workflow.group_settings.group_components)
-
-
 # --- chains
 
 
@@ -245,7 +199,7 @@ def recipe_holds(wildcards):
 def what_is_seen(wildcards):
     """The base picture (or text) in round 1, then the picture of the round before."""
     stay_in_this_process()
-    share_out(wildcards.chain)
+    share_out(wildcards)
     last = round_of(wildcards) - 1
     if not last:
         # Its content counts, as the parameter `base`; its time does not.

@@ -1,0 +1,91 @@
+"""What the rules of studies ask."""
+
+from scripts.study import chains as studied
+
+STUDY = {**settings.defaults(SCHEMA)["study"], **config["study"]}
+
+
+@asked
+def study_chains(_=None):
+    """The chains of the study, once it is known that all can be played."""
+    names = studied.names(base_files().files, STUDY, config["seed"], config["bundle"])
+    for name in names:
+        chain_called(name)
+    return names
+
+
+@asked
+def study_tables(_):
+    return [f"results/{name}/drift.tsv" for name in study_chains()]
+
+
+@asked
+def study_bases(_=None):
+    return [str(base_files().find(chain_called(name).image)) for name in study_chains()]
+
+
+@asked
+def imported_tables(_):
+    return [
+        f"results/study/imported/{number}.tsv"
+        for number in range(len(STUDY["imported"]))
+    ]
+
+
+def imported_folder(wildcards):
+    return STUDY["imported"][int(wildcards.number)]
+
+
+@asked
+def imported_files(wildcards):
+    """Every file of the folder, so that a changed one is measured anew."""
+    folder = imported_folder(wildcards)
+    if not os.path.isdir(folder):
+        raise UserError(f"config: study.imported: there is no folder {folder}.")
+    return sorted(
+        os.path.join(place, file)
+        for place, _, files in os.walk(folder)
+        for file in files
+    )
+
+
+@asked
+def config_attributes(_):
+    path = bundle_called(config["bundle"]).folder / "attributes.yaml"
+    return [str(path)] if path.exists() else []
+
+
+def played():
+    """The files of each chain of the study."""
+    from pathlib import Path
+
+    from scripts.study.exchange import Played
+
+    rounds = range(1, config["rounds"] + 1)
+    return [
+        Played(
+            name,
+            Path(base),
+            [Path(f"results/{name}/round{n}.txt") for n in rounds],
+            [Path(f"results/{name}/round{n}.png") for n in rounds],
+        )
+        for name, base in zip(study_chains(), study_bases(), strict=True)
+    ]
+
+
+def every_round(ending):
+    return [
+        f"results/{name}/round{n}.{ending}"
+        for name in study_chains()
+        for n in range(1, config["rounds"] + 1)
+    ]
+
+
+@asked
+def study_pictures(_):
+    return every_round("png")
+
+
+@asked
+def study_texts(_):
+    return every_round("txt")
