@@ -6,11 +6,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import slurm
-from conftest import ROOT, Game, make_picture
+from conftest import ROOT, Call, Game, make_picture
 
 CHAINS = ("cow", "bear", "dog", "cat")
 REQUIRED = "TELEPHONE_NEEDS_SLURM"  # set where a cluster must not be missing: by `make test`
@@ -37,19 +38,18 @@ def farm(new_game: Callable[[], Game], nodes: None) -> Game:
     return game
 
 
-def submit(game: Game, *arguments: str, jobs: int = 2) -> tuple[int, str]:
-    """Plays all chains on the cluster; the daemon-less host has no accounting to ask."""
-    call = game.call(
-        *targets(), "--workflow-profile", "profiles/slurm", "--jobs", str(jobs),
+def submit(game: Game, rounds: int, *arguments: str) -> Call:
+    """Plays all chains as two cluster jobs; without accounting, it is `squeue` that is asked."""
+    return game.call(
+        *targets(rounds), "--workflow-profile", "profiles/slurm", "--jobs", "2",
         "--default-resources", "slurm_partition=main", "mem_mb=500", "runtime=2",
         "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2",
-        "--latency-wait", "10", *arguments, timeout=240, cores=4,
+        "--latency-wait", "10", *arguments, timeout=300, cores=4,
     )  # fmt: skip
-    return call.code, call.text
 
 
-def targets() -> list[str]:
-    return [f"results/{chain}/round3.png" for chain in CHAINS]
+def targets(rounds: int) -> list[str]:
+    return [f"results/{chain}/round{rounds}.png" for chain in CHAINS]
 
 
 def jobs_that_ran() -> list[dict[str, str]]:
@@ -62,56 +62,53 @@ def jobs_that_ran() -> list[dict[str, str]]:
     return [dict(zip(("id", "node", "state"), row, strict=True)) for row in rows]
 
 
-def test_chains_are_shared_out_and_give_the_same_bytes(farm: Game, new_game: Callable[[], Game]):
-    known = {job["id"] for job in jobs_that_ran()}
-    code, said = submit(farm)
-    assert code == 0, said
-    jobs = [job for job in jobs_that_ran() if job["id"] not in known]
-    assert len(jobs) == 2, said  # four chains, two jobs
-    assert {job["node"] for job in jobs} == {"node1", "node2"}
-    home = new_game()
-    for chain in CHAINS:
-        shutil.copy(farm.path("input", f"{chain}.png"), home.path("input", f"{chain}.png"))
-    home.path("config.yaml").write_text("bundle: tiny\nrounds: 3\n")
-    home.play(*targets())
-    pictures = {name: data for name, data in home.contents().items() if name.endswith(".png")}
-    assert pictures == {n: data for n, data in farm.contents().items() if n.endswith(".png")}
-    assert not list(farm.folder.glob("results/**/.*.part"))
-    assert farm.call(*targets()).nothing
-
-
-def test_a_job_plays_its_chains_in_one_process(farm: Game):
-    """Counted from outside: the processes that have torch loaded, while jobs run."""
+@contextmanager
+def processes_with_torch(folder: Path) -> Iterator[set[int]]:
+    """The processes that work in a folder and load torch meanwhile, seen from outside."""
     seen: set[int] = set()
     done = threading.Event()
 
     def watch() -> None:
-        while not done.is_set():
+        while not done.wait(0.1):
             for entry in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
+                with suppress(OSError):
                     command = entry.read_bytes().decode(errors="replace")
-                    if str(farm.folder) in command and "libtorch" in (
+                    if str(folder) in command and "libtorch" in (
                         entry.with_name("maps").read_text()
                     ):
                         seen.add(int(entry.parent.name))
-                except OSError:
-                    continue
-            time.sleep(0.1)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        code, said = submit(farm)
+        yield seen
     finally:
         done.set()
         watcher.join()
-    assert code == 0, said
-    assert len(seen) == 2  # one for each of the two jobs
+
+
+def test_chains_are_shared_out_and_give_the_same_bytes(farm: Game, new_game: Callable[[], Game]):
+    known = {job["id"] for job in jobs_that_ran()}
+    with processes_with_torch(farm.folder) as processes:
+        call = submit(farm, 3)
+    assert call.code == 0, call.text
+    jobs = [job for job in jobs_that_ran() if job["id"] not in known]
+    assert len(jobs) == 2, call.text  # four chains, two jobs
+    assert {job["node"] for job in jobs} == {"node1", "node2"}
+    assert len(processes) == 2  # one for each job
+    home = new_game()
+    for chain in CHAINS:
+        shutil.copy(farm.path("input", f"{chain}.png"), home.path("input", f"{chain}.png"))
+    home.path("config.yaml").write_text("bundle: tiny\nrounds: 3\n")
+    home.play(*targets(3))
+    pictures = {name: data for name, data in home.contents().items() if name.endswith(".png")}
+    assert pictures == {n: data for n, data in farm.contents().items() if n.endswith(".png")}
+    assert not list(farm.folder.glob("results/**/.*.part"))
+    assert farm.call(*targets(3)).nothing
 
 
 def test_a_cancelled_job_is_named_and_made_up(farm: Game):
     farm.path("config.yaml").write_text("bundle: tiny\nrounds: 30\n")
-    wanted = [f"results/{chain}/round30.png" for chain in CHAINS]
     known = {job["id"] for job in jobs_that_ran()}
     victims: list[str] = []
 
@@ -133,20 +130,14 @@ def test_a_cancelled_job_is_named_and_made_up(farm: Game):
 
     canceller = threading.Thread(target=cancel)
     canceller.start()
-    call = farm.call(
-        *wanted, "--workflow-profile", "profiles/slurm", "--jobs", "2",
-        "--default-resources", "slurm_partition=main", "mem_mb=500", "runtime=2",
-        "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2",
-        "--keep-going", timeout=300, cores=4,
-    )  # fmt: skip
+    call = submit(farm, 30, "--keep-going")
     canceller.join()
     assert victims and call.code != 0, call.text
     assert victims[0] in call.text and ".log" in call.text  # which job, and where its log is
-    finished = [path for path in wanted if farm.path(path).exists()]
+    finished = [path for path in targets(30) if farm.path(path).exists()]
     assert len(finished) == 2, call.text  # the other job's chains
     times = farm.times()
-    again = farm.call(*wanted, timeout=300)
-    assert again.code == 0, again.text
+    farm.play(*targets(30), timeout=300)
     kept = {name: time for name, time in times.items() if farm.times().get(name) == time}
     assert len(kept) > len(times) - 6  # nothing that was finished is played again
     assert not list(farm.folder.glob("results/**/.*.part"))

@@ -3,8 +3,10 @@
 from snakemake.dag import DAG
 from snakemake.jobs import GroupJob
 
-# The group that a cluster's profile puts the stages of each chain into (profiles/slurm).
+# The stages of a chain are one group of jobs on a cluster. (Elsewhere there are no groups: a dry run
+# would spend minutes on them.)
 GROUP = "chain"
+GROUPED = {"caption": GROUP, "generate": GROUP}
 # Stages of one cluster job at the most: all are named in one argument of a command line, which
 # Linux limits to 128 KiB; and loading the networks once in a thousand stages is seldom enough.
 MOST_STAGES = 1000
@@ -24,6 +26,7 @@ def stay_in_this_process():
         if workflow.remote_exec:
             # A job step of SLURM plays the chains of its job one after the other, each in a process
             # of its own, unless they are one group here, too.
+            workflow.group_settings.overwrite_groups = GROUPED
             workflow.group_settings.group_components = {GROUP: sys.maxsize}
 
 
@@ -33,7 +36,13 @@ def share_out(stage):
     Each job loads the networks once, whatever it plays. `--group-components chain=…` is obeyed.
     """
     jobs = workflow.resource_settings and workflow.resource_settings.nodes
-    if not jobs or workflow.remote_exec or GROUP in said_components():
+    if not jobs or workflow.remote_exec:
+        return
+    workflow.group_settings.overwrite_groups = {
+        **GROUPED,
+        **workflow.group_settings.overwrite_groups,
+    }
+    if GROUP in said_components():
         return
     stages_here.add((stage.chain, stage.round))
     chains_here = len({chain for chain, _ in stages_here})
