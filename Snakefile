@@ -15,6 +15,7 @@ wildcard_constraints:
 
 # What the rules ask: functions of chains, bundles, figures, studies.
 include: "rules/common/game.smk"
+include: "rules/common/locks.smk"
 include: "rules/common/cluster.smk"
 include: "rules/common/figures.smk"
 include: "rules/common/drift.smk"
@@ -25,6 +26,7 @@ include: "rules/telephone.smk"
 include: "rules/figures.smk"
 include: "rules/drift.smk"
 include: "rules/study.smk"
+include: "rules/verify.smk"
 # The training wing: the game plays without these three lines.
 include: "rules/common/training.smk"
 include: "rules/training.smk"

@@ -146,6 +146,7 @@ def test_every_setting_is_explained_and_has_its_default():
         "embedding": "all-MiniLM-L6-v2",
         "library": "input",
         "study": {"bases": ["*"], "seeds": [], "bundles": [], "imported": []},
+        "verify": 0.1,
     }
     schema = settings.load_schema(str(SCHEMA))
     assert schema["additionalProperties"] is False

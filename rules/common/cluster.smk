@@ -22,6 +22,7 @@ def stay_in_this_process():
     called while jobs are put together, since there are no such settings when rules are read.
     """
     if workflow.execution_settings is not None:
+        unlock_what_died_locked()
         workflow.execution_settings.use_threads = True
         if workflow.remote_exec:
             # A job step of SLURM plays the chains of its job one after the other, each in a process

@@ -303,6 +303,15 @@ def tools(wildcards, threads):
     }
 
 
+def players():
+    """What a rule about many chains works with."""
+    return {
+        "chain_called": chain_called,
+        "bundle_called": bundle_called,
+        "device": config["device"],
+    }
+
+
 def turn(wildcards):
     """Whose turn it is to be painted."""
     return {

@@ -10,6 +10,7 @@ def recipe_called(name):
 
 @asked
 def dataset_of(wildcards):
+    unlock_what_died_locked()
     return str(recipe_called(wildcards.bundle).captions)
 
 

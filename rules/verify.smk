@@ -1,0 +1,17 @@
+"""Whether what was recorded still comes out: snakemake verify"""
+
+from scripts import verify
+
+
+# It has no output, so that it runs whenever it is asked for.
+rule verify:
+    threads: 1
+    resources:
+        mem_mb=3000,
+    params:
+        share=config["verify"],
+        table="results/verify.tsv",
+    message:
+        "Playing {params.share:.0%} of the recorded stages again: {params.table}"
+    run:
+        print(tell(verify.verify, params.share, params.table, **players()))

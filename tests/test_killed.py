@@ -1,0 +1,162 @@
+"""Games that are killed, and disks that are full: nothing is lost, nothing is half there."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Game, make_picture
+from PIL import Image
+
+IMAGES = ("cow", "bear", "dog")
+ROUNDS = 8
+KILLS = int(os.environ.get("KILLS", "6"))
+
+
+def command(game: Game, *arguments: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile")),
+        *("--directory", str(game.folder), "--cores", "2", *arguments),
+    ]
+
+
+def farm(new_game: Callable[[], Game]) -> Game:
+    game = new_game()
+    for number, image in enumerate(IMAGES):
+        make_picture(game.path("input", f"{image}.png"), number)
+    game.path("config.yaml").write_text(f"bundle: tiny\nrounds: {ROUNDS}\n")
+    return game
+
+
+@pytest.fixture(scope="module")
+def undisturbed(new_game: Callable[[], Game]) -> dict[str, bytes]:
+    game = farm(new_game)
+    game.play("all", cores=2)
+    return game.contents()
+
+
+def finished(game: Game) -> list[str]:
+    """Results under their own names: those that begin with a dot are on their way."""
+    results = game.path("results")
+    files = [path for path in results.glob("*/**/*") if path.suffix and path.name[0] != "."]
+    return sorted(str(path.relative_to(results)) for path in files)
+
+
+def test_a_game_killed_again_and_again_ends_with_the_same_bytes(
+    new_game: Callable[[], Game], undisturbed: dict[str, bytes]
+):
+    game = farm(new_game)
+    chance = random.Random(os.environ.get("KILLS_SEED", "1"))
+    for _ in range(KILLS):
+        there = len(finished(game))
+        wait_for = there + chance.randrange((len(undisturbed) - there) // 2 + 1)
+        process = subprocess.Popen(
+            command(game), start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        while process.poll() is None and len(finished(game)) < wait_for:
+            time.sleep(0.002)
+        time.sleep(chance.random() * 0.05)
+        assert process.poll() is None, "it ended before it could be killed"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for name in finished(game):
+            whole(game.path("results", name))
+            assert game.path("results", name).read_bytes() == undisturbed[name]
+    end = game.call("all", cores=2)  # the plain command
+    assert end.code == 0, end.text
+    assert {name: game.contents()[name] for name in finished(game)} == undisturbed
+    assert game.call("all", cores=2).nothing
+
+
+def whole(path: Path) -> None:
+    """Fails if a file is cut off anywhere."""
+    if path.suffix == ".png":
+        with Image.open(path) as picture:
+            picture.load()
+    elif path.suffix == ".json":
+        json.loads(path.read_text())
+    else:
+        assert path.read_text().endswith("\n")
+
+
+def test_a_second_call_at_the_same_time_is_told_so(
+    new_game: Callable[[], Game], undisturbed: dict[str, bytes]
+):
+    game = farm(new_game)
+    process = subprocess.Popen(command(game), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not finished(game) and process.poll() is None:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGSTOP)  # so that it surely still plays
+    try:
+        second = game.call("all")
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+    assert second.code != 0
+    assert "Directory cannot be locked" in second.text and "Traceback" not in second.text
+    assert process.wait(120) == 0
+    assert game.contents() == undisturbed
+
+
+@contextmanager
+def disk(folder: Path, size: str) -> Iterator[None]:
+    """A small disk of its own at a folder."""
+    folder.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    tried = subprocess.run(mount, capture_output=True, text=True)
+    if tried.returncode:
+        pytest.skip(f"a disk cannot be mounted here: {tried.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_named_and_nothing_is_lost(
+    new_game: Callable[[], Game], undisturbed: dict[str, bytes]
+):
+    game = farm(new_game)
+    with disk(game.path("results"), "200k"):
+        call = game.call("all", "--keep-going")
+        assert call.code != 0 and "Traceback" not in call.text, call.text
+        assert "cannot be written (No space left on device)" in call.text
+        for name in finished(game):
+            whole(game.path("results", name))
+            assert game.path("results", name).read_bytes() == undisturbed[name]
+        assert finished(game)
+        room = ["mount", "-o", "remount,size=100m", str(game.path("results"))]
+        subprocess.run(room, check=True)
+        game.play("all")
+        assert game.contents() == undisturbed
+
+
+def test_results_that_cannot_be_written_are_named(new_game: Callable[[], Game]):
+    game = farm(new_game)
+    with disk(game.path("results"), "1m"):
+        read_only = ["mount", "-o", "remount,ro", str(game.path("results"))]
+        subprocess.run(read_only, check=True)
+        call = game.call("results/cow/round1.png")
+    assert call.code != 0 and "Traceback" not in call.text, call.text
+    assert "results" in call.text and "Read-only file system" in call.text
+
+
+@pytest.mark.parametrize("years", [-20, 20], ids=["behind", "ahead"])
+def test_a_clock_that_jumps_loses_nothing(new_game: Callable[[], Game], years: int):
+    """Files from another time: what was played stays as it is, or comes out as it was."""
+    game = new_game()
+    game.play("all")
+    before = game.contents()
+    time_ = time.time() + years * 365 * 86400
+    for path in game.folder.glob("results/cow/round1.*"):
+        os.utime(path, (time_, time_))
+    call = game.call("all")
+    assert call.code == 0 or "clock" in call.text, call.text
+    assert "Traceback" not in call.text
+    assert game.contents() == before

@@ -1,0 +1,78 @@
+"""Recorded stages are played again, and what differs is named."""
+
+import json
+import shutil
+from collections.abc import Callable
+
+import pytest
+from conftest import Game, make_bundle
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def played(new_game: Callable[[], Game]) -> Game:
+    game = new_game()
+    game.path("input/words.txt").write_text("a red cow\n")
+    game.play("all", "results/cow@7/round2.png")
+    return game
+
+
+@pytest.fixture
+def copy(played: Game, tmp_path) -> Game:
+    shutil.copytree(played.folder, tmp_path / "game")
+    return Game(tmp_path / "game")
+
+
+def rows(game: Game) -> list[list[str]]:
+    return [line.split("\t") for line in game.path("results/verify.tsv").read_text().splitlines()]
+
+
+def test_what_was_played_comes_out_again(copy: Game):
+    call = copy.play("verify", verify=1)
+    assert "12 of 12 recorded stages were played again: all the same" in call.text
+    assert [row[3] for row in rows(copy)[1:]] == ["yes"] * 12
+    again = copy.play("verify", verify=1)  # it has no output that would make it idle
+    assert "12 of 12" in again.text
+
+
+def test_a_share_is_always_the_same_share_and_never_nothing(copy: Game):
+    copy.play("verify", verify=0.5)
+    half = rows(copy)
+    copy.play("verify", verify=0.5)
+    assert rows(copy) == half
+    copy.play("verify", verify=0.001)
+    assert len(rows(copy)) == 2
+
+
+def test_what_differs_is_named(copy: Game):
+    copy.path("results/cow/round2.txt").write_text("a blue cow\n")
+    with Image.open(copy.path("results/words/round1.png")) as picture:
+        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(picture.filename)
+    call = copy.call("verify", verify=1)
+    assert call.code != 0 and "Traceback" not in call.text
+    said = call.text
+    assert "results/cow: round 2: the caption of results/cow/round1.png was 'a blue cow'" in said
+    assert "results/cow: round 2: the picture comes out otherwise" in said
+    assert "results/words: round 1: the picture that lies there is not the one" in said
+    assert "nothing recorded has changed" in said
+    assert {row[0] for row in rows(copy) if row[3] == "no"} == {"cow", "words"}
+
+
+def test_what_has_changed_since_is_named(copy: Game):
+    other = make_bundle(copy.path("models/other"), seed=5)
+    shutil.copy(other / "generator.safetensors", copy.path("models/tiny"))
+    record = copy.path("results/cow/round1.json")
+    told = json.loads(record.read_text())
+    told["versions"]["torch"] = "1.0"
+    record.write_text(json.dumps(told))
+    call = copy.call("verify", verify=1)
+    assert call.code != 0
+    changed = "(changed since: generator.safetensors, torch)"
+    assert f"results/cow: round 1: the picture comes out otherwise {changed}" in call.text
+    assert "round 1: the caption" not in call.text  # captions do not depend on it
+
+
+def test_there_is_nothing_to_verify(new_game: Callable[[], Game]):
+    call = new_game().call("verify")
+    assert call.code != 0 and "Traceback" not in call.text
+    assert "holds no recorded round; play a game first" in call.text
