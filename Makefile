@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: play test lint python cluster
+.PHONY: play test lint lock python cluster
 
 play: .venv/game
 	$(BIN)/snakemake --cores 1 results/cow/round5.png
@@ -29,10 +29,17 @@ lint: .venv/tests
 	$(BIN)/pip install --quiet --requirement requirements.txt
 	touch $@
 
-.venv/tests: requirements-dev.txt requirements.txt | python
+.venv/tests: requirements-dev.lock | python
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --requirement requirements-dev.txt
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements-dev.lock
 	touch $@ .venv/game
+
+# Every package that tests run with, dependencies of dependencies included, with the hashes of its
+# files; to be made anew when a pin changes.
+lock: .venv/tests
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile requirements-dev.txt --python-version 3.11 --universal \
+		--generate-hashes --quiet --custom-compile-command "make lock" --output-file requirements-dev.lock
 
 python:
 	@$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('Python 3.11 is needed.')"

@@ -1,0 +1,109 @@
+"""A folder of strangers' files, played in one call: who can play plays, the others are named."""
+
+import io
+import os
+from collections.abc import Callable
+
+import pytest
+from conftest import Call, Game
+from PIL import Image
+from test_untrusted import BAD_CHECKSUM, JPEG, PNG, SVG, archive, bomb, encoded, picture
+
+REFUSED = {
+    "empty.png": (b"", "empty"),
+    "short.png": (PNG[: len(PNG) // 2], "cut short"),
+    "short-too.jpg": (JPEG[: len(JPEG) // 2], "cut short"),
+    "checksum.png": (BAD_CHECKSUM, "damaged"),
+    "page.jpg": (b"<!DOCTYPE html><html><title>404</title>", "web page"),
+    "bomb.png": (bomb(), "pixels"),
+    "drawing.png": (SVG, "SVG"),
+    "archive.jpg": (archive(), "zip archive"),
+    "mislabelled.png": (encoded(picture(), "JPEG"), "Rename it"),
+    "none.txt": (b"", "empty"),
+    "binary.txt": (b"a\x00cow", "not plain text"),
+    "long.txt": (b"cow " * 25_000, "100,000 bytes"),
+    "strange.txt": (b"zebra xylophone", "zebra xylophone"),
+}
+
+
+def film() -> bytes:
+    buffer = io.BytesIO()
+    frames = [Image.new("RGB", (9, 9), colour) for colour in ("red", "blue")]
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    return buffer.getvalue()
+
+
+def turned() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encoded(picture(), "JPEG", exif=exif)
+
+
+PLAYED = {
+    "grey.png": encoded(picture("L"), "PNG"),
+    "palette.png": encoded(picture("P"), "PNG"),
+    "bilevel.png": encoded(picture("1"), "PNG"),
+    "sixteen.png": encoded(picture("I;16"), "PNG"),
+    "print.jpg": encoded(picture("CMYK"), "JPEG"),
+    "glass.png": encoded(picture("RGBA"), "PNG"),
+    "turned.jpg": turned(),
+    "film.webp": film(),
+    "dot.png": encoded(picture(size=(1, 1)), "PNG"),
+    "horizon.png": encoded(picture(size=(3000, 2)), "PNG"),
+    "UPPER.JPG": encoded(picture(), "JPEG"),
+    "two words v1.2.png": encoded(picture(), "PNG"),
+    "größe-牛.png": encoded(picture(), "PNG"),
+}
+
+
+@pytest.fixture(scope="module")
+def played(new_game: Callable[[], Game]) -> tuple[Game, Call]:
+    game = new_game()
+    game.path("config.yaml").write_text("bundle: tiny\nrounds: 1\n")
+    for name, (content, _) in REFUSED.items():
+        game.path("input", name).write_bytes(content)
+    for name, content in PLAYED.items():
+        game.path("input", name).write_bytes(content)
+    return game, game.call("--keep-going", cores=2)
+
+
+@pytest.mark.parametrize("name", PLAYED)
+def test_it_plays(name: str, played: tuple[Game, Call]):
+    game, _ = played
+    with Image.open(game.path("results", os.path.splitext(name)[0], "round1.png")) as painted:
+        assert painted.size == (64, 64)
+
+
+def test_each_that_cannot_is_told_once_and_why(played: tuple[Game, Call]):
+    game, call = played
+    assert call.code != 0 and "Traceback" not in call.text
+    messages = [line for line in call.text.splitlines() if line.startswith("Error: ")]
+    assert len(messages) == len(REFUSED), call.text
+    for name, (_, reason) in REFUSED.items():
+        image = os.path.splitext(name)[0]
+        (told,) = [m for m in messages if f"/{name}" in m or f"results/{image}/" in m]
+        assert reason in told
+        left = list(game.folder.glob(f"results/{image}/*.png"))
+        assert not left, f"{name} left {left}"
+
+
+@pytest.mark.parametrize(
+    "target", ["../cow/round1.png", "cow/../../round1.png", "/etc/round1.png", "../../x.png"]
+)
+def test_no_name_leads_out_of_results(target: str, new_game: Callable[[], Game]):
+    game = new_game()
+    before = {path for path in game.folder.parent.rglob("*.png")}
+    call = game.call(f"results/{target}")
+    assert call.code != 0 and "Traceback" not in call.text
+    after = {path for path in game.folder.parent.rglob("*.png")}
+    assert after == before
+
+
+def test_links_out_of_input_are_not_followed(new_game: Callable[[], Game]):
+    game = new_game()
+    game.path("secret.png").write_bytes(PNG)
+    os.symlink("../secret.png", game.path("input/link.png"))
+    os.symlink("cow.png", game.path("input/inside.png"))
+    call = game.call("results/link/round1.png")
+    assert call.code != 0 and "link to a file outside of input/" in call.text
+    game.play("results/inside/round1.png")
