@@ -168,7 +168,8 @@ def play_stage(game: str, chain: int, round_: int, stage: str) -> None:
     before = folder / f"round{round_ - 1}.png" if round_ > 1 else Path(f"input/base{chain}.png")
     text = folder / f"round{round_}.txt"
     if stage == "caption":
-        stages.caption(before, text, bundle, "auto", 1)
+        said = folder / "captions" / f"round{round_}.json"
+        stages.caption(before, text, said, bundle, "auto", 1)
     else:
         picture, record = text.with_suffix(".png"), text.with_suffix(".json")
         whose = Chain(f"base{chain}", f"base{chain}", SEED, game)

@@ -160,6 +160,8 @@ GENERATE_CODE = code(
     "attngan/text_encoder.py",
     "attngan/attention.py",
     "attngan/generator.py",
+    "attngan/quick.py",
+    "attngan/folded.py",
     "noise.py",
     "words.py",
 )
