@@ -126,3 +126,17 @@ rule evaluate:
             bundle_called("storybook"),
             output[0],
         )
+
+
+rule card:
+    input:
+        figures="training/storybook/figures.tsv",
+    localrule: True
+    params:
+        card="models/storybook/README.md",
+    message:
+        "Putting the figures into {params.card}"
+    run:
+        from scripts.storybook import card
+
+        tell(card.write, input.figures, params.card)

@@ -31,12 +31,13 @@ rule learn_captioner:
         eyes="training/{bundle}/image_encoder.safetensors",
     output:
         "training/{bundle}/captioner_of_pictures.safetensors",
-    threads: 2
+    threads: 1
     message:
         "Teaching the captioner: {output}"
     run:
-        tell(
+        teach(
             lessons.captioner,
+            threads,
             *lesson(wildcards),
             input.words,
             input.eyes,
@@ -57,8 +58,9 @@ rule paintings:
     message:
         "Painting captions for the captioner to learn from: {output}"
     run:
-        tell(
+        teach(
             lessons.paintings,
+            threads,
             *lesson(wildcards),
             input.words,
             input.text,
@@ -76,12 +78,13 @@ rule refine_captioner:
         paintings="training/{bundle}/paintings/captions.jsonl",
     output:
         "training/{bundle}/captioner.safetensors",
-    threads: 2
+    threads: 1
     message:
         "Teaching the captioner what its painter's pictures show: {output}"
     run:
-        tell(
+        teach(
             lessons.refined_captioner,
+            threads,
             *lesson(wildcards),
             input.words,
             input.captioner,
@@ -98,12 +101,13 @@ rule learn_damsm:
     output:
         text="training/{bundle}/text_encoder.safetensors",
         image="training/{bundle}/image_encoder.safetensors",
-    threads: 2
+    threads: 1
     message:
         "Teaching the encoders of texts and pictures: {output}"
     run:
-        tell(
+        teach(
             lessons.damsm,
+            threads,
             *lesson(wildcards),
             input.words,
             *output,
@@ -123,8 +127,9 @@ rule learn_generator:
     message:
         "Teaching the painter: {output}"
     run:
-        tell(
+        teach(
             lessons.generator,
+            threads,
             *lesson(wildcards),
             input.words,
             input.text,

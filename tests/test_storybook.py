@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from scripts.errors import UserError
 from scripts.storybook import grammar, world
 from scripts.storybook.artwork import ICONS
 from scripts.storybook.dataset import scene_of, write
@@ -79,3 +80,23 @@ def test_boxes_hold_the_objects(artwork: list[Path], tmp_path: Path):
         for left, top, right, bottom in record["boxes"]:
             assert 0 <= left < right <= 1
             assert 0 <= top < bottom <= 1
+
+
+def test_the_figures_take_their_place_in_the_card(tmp_path):
+    from scripts.storybook import card
+
+    figures, page = tmp_path / "figures.tsv", tmp_path / "README.md"
+    figures.write_text(
+        "who\tnumber\twhat\tfigure\n"
+        "captions\t2000\tkind\t0.9860\ncaptions\t2000\tcount\t1.0000\npainted\t50\tkind\t0.5\n"
+    )
+    page.write_text(f"# Card\n{card.BEGIN}old\n{card.END}rest\n")
+    for _ in range(2):  # the second time changes nothing
+        card.write(figures, page)
+        text = page.read_text()
+        assert text.startswith("# Card\n") and text.endswith(f"{card.END}rest\n")
+        assert "| captions | 2,000 | 98.6 | 100.0 |\n| painted | 50 | 50.0 |  |\n" in text
+        assert "old" not in text and card.COMMAND in text
+    page.write_text("# Card\n")
+    with pytest.raises(UserError, match=r"README\.md: it has no place"):
+        card.write(figures, page)

@@ -25,3 +25,11 @@ def trained_parts(_):
         f"training/{config['bundle']}/{path.name}"
         for path in bundle_called(config["bundle"]).files(*PARTS)
     ]
+
+
+def teach(work, threads, *args):
+    """Does the work of a lesson, on as many threads as its job has."""
+    import torch
+
+    torch.set_num_threads(threads)
+    tell(work, *args)

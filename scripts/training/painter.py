@@ -21,6 +21,7 @@ from scripts.errors import UserError
 from scripts.training import samples
 from scripts.training.damsm import numbered, padding_of
 from scripts.training.dataset import Batch, CaptionedPictures
+from scripts.training.half import half
 from scripts.training.known_noise import noise_for
 from scripts.training.progress import Progress
 from scripts.words import Vocabulary
@@ -86,12 +87,14 @@ def _first(
     show = samples.paintings(average.module, shown)
     progress = Progress(folder, parts, steps, show=show)
     for seen in progress.batches(dataset, batch, seed):
-        painted = network(*inputs_of(seen, vocabulary, text, config, device))
+        inputs = inputs_of(seen, vocabulary, text, config, device)
+        with half(device):
+            painted = network(*inputs)
         wanted = shrink(seen.pictures, 64).to(device)
         weights = weights_of(seen, 64).to(device)
         now = sharp[0] + (sharp[1] - sharp[0]) * progress.share
-        far = distance(painted.pictures[0], wanted, weights, now)
-        spread = divergence(painted.mu, painted.logvar)
+        far = distance(painted.pictures[0].float(), wanted, weights, now)
+        spread = divergence(painted.mu.float(), painted.logvar.float())
         _step(far + KL * spread, network, optimizer, schedule)
         average.update_parameters(network)
         progress.log(distance=far, divergence=spread)
@@ -134,12 +137,14 @@ def train_next(
     side = 64 * 2 ** (stages - 1)
     for seen in progress.batches(dataset, batch // PARTS, seed):
         z, eps, words, sentence, padding = inputs_of(seen, vocabulary, text, config, device)
-        with torch.no_grad():
+        with torch.no_grad(), half(device):
             before = earlier.together(z, eps, words, sentence, padding).features  # (B, F, S, S)
         wanted = torch.cat([shrink(seen.pictures, side), weights_of(seen, side)], dim=1).to(device)
         before, wanted = crop(before.repeat(PARTS, 1, 1, 1), wanted.repeat(PARTS, 1, 1, 1))
-        features, _ = stage(before, words.repeat(PARTS, 1, 1), padding.repeat(PARTS, 1))
-        far = distance(paint(features), wanted[:, :3], wanted[:, 3:], progress.share)
+        with half(device):
+            features, _ = stage(before, words.repeat(PARTS, 1, 1), padding.repeat(PARTS, 1))
+            painted = paint(features).float()
+        far = distance(painted, wanted[:, :3], wanted[:, 3:], progress.share)
         _step(far, learning, optimizer, schedule)
         average.update_parameters(learning)
         progress.log(distance=far)
@@ -200,7 +205,7 @@ def inputs_of(
     eps = torch.randn(len(z), config.condition)
     ids, lengths = numbered(seen.captions, vocabulary)
     with torch.no_grad():
-        words, sentence = text(ids.to(device), lengths)
+        words, sentence = text.together(ids.to(device), lengths)
     padding = padding_of(lengths, ids.shape[1]).to(device)
     return z.to(device), eps.to(device), words, sentence, padding
 
