@@ -94,7 +94,7 @@ class Bundle:
         key = (str(path.absolute()), digest(path), device)
         with _loading:
             if key not in _networks:
-                _networks[key] = _load(self, part).to(device)
+                _networks[key] = _as_played(part, _load(self, part).to(device), device)
             return _networks[key]
 
 
@@ -123,18 +123,24 @@ def _load(bundle: Bundle, part: str) -> nn.Module:
         raise UserError(
             f"{path}: these weights are not those of the {part} that bundle.yaml describes: {first}"
         ) from None
-    return _as_played(part, network.eval().requires_grad_(False))
+    return network.eval().requires_grad_(False)
 
 
-def _as_played(part: str, network: nn.Module) -> nn.Module:
+def _as_played(part: str, network: nn.Module, device: str) -> nn.Module:
     """The same network, faster: what does not depend on the input is computed now."""
-    from scripts import backbones
-    from scripts.attngan import folded
+    from scripts import backbones, packed
+    from scripts.attngan import folded, winograd
+    from scripts.captioner.quick import QuickDecoder
 
     if part == "generator":
-        return folded.fold(network)
+        folded.fold(network)
+        if packed.possible(device):
+            packed.pack(winograd.quicken(network))
     if part == "captioner":
         backbones.fold(network.encoder.backbone)
+        if packed.possible(device):
+            packed.pack(network.encoder)
+            network.decoder = QuickDecoder(network.decoder)
     return network
 
 

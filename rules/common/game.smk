@@ -155,13 +155,17 @@ def code(*modules):
     return [os.path.normpath(f"{home}/scripts/{module}") for module in modules]
 
 
-CAPTION_CODE = code("captioner/network.py", "backbones.py")
+CAPTION_CODE = code(
+    "captioner/network.py", "captioner/quick.py", "backbones.py", "packed.py"
+)
 GENERATE_CODE = code(
     "attngan/text_encoder.py",
     "attngan/attention.py",
     "attngan/generator.py",
     "attngan/quick.py",
     "attngan/folded.py",
+    "attngan/winograd.py",
+    "packed.py",
     "noise.py",
     "words.py",
 )

@@ -17,7 +17,9 @@ def attend(places: Tensor, words: Tensor, padding: Tensor) -> tuple[Tensor, Tens
         (B, N, T): at least 0, summing to 1 over the words. A caption in which every position
         is padding has no meaning and gives NaN.
     """
-    scores = places.transpose(1, 2) @ words  # (B, N, T)
-    scores = scores.masked_fill(padding[:, None, :], -torch.inf)
-    attention = scores.softmax(dim=2)
-    return words @ attention.transpose(1, 2), attention
+    scores = words.transpose(1, 2) @ places  # (B, T, N)
+    scores = scores.masked_fill(padding[:, :, None], -torch.inf)
+    attention = scores.softmax(dim=1)
+    # The context comes place by place, as maps lie whose channels are last.
+    context = (attention.transpose(1, 2) @ words.transpose(1, 2)).transpose(1, 2)  # (B, F, N)
+    return context, attention.transpose(1, 2)

@@ -9,17 +9,10 @@ order of sums.
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from scripts.attngan.generator import FIRST_SIDE, FirstStage, Generator, Residual, Up
 from scripts.attngan.quick import SPREAD
-
-Norm = nn.BatchNorm1d | nn.BatchNorm2d
-
-
-def scale_and_shift(norm: Norm) -> tuple[Tensor, Tensor]:
-    """What a normalisation does to each of its C channels in evaluation mode: (C,), (C,)."""
-    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-    return scale, norm.bias - norm.running_mean * scale
 
 
 class FoldedUp(nn.Module):
@@ -27,17 +20,16 @@ class FoldedUp(nn.Module):
 
     def __init__(self, up: Up) -> None:
         super().__init__()
-        scale, shift = scale_and_shift(up.norm)
-        weight = up.conv.weight * scale[:, None, None, None]  # (out, in, 3, 3)
-        spread = weight.new_tensor(SPREAD)
-        self.register_buffer(
-            "kernel", spread @ weight.transpose(0, 1) @ spread.T
-        )  # (in, out, 4, 4)
-        self.register_buffer("shift", shift)
+        fused = fuse_conv_bn_eval(up.conv, up.norm)
+        spread = fused.weight.new_tensor(SPREAD)
+        kernel = spread @ fused.weight.transpose(0, 1) @ spread.T  # (in, out, 4, 4)
+        with torch.device("meta"):
+            self.conv = nn.ConvTranspose2d(*kernel.shape[:2], 4, stride=2, padding=1)
+        self.conv.weight = nn.Parameter(kernel, requires_grad=False)
+        self.conv.bias = fused.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.conv_transpose2d(x, self.kernel, self.shift, stride=2, padding=1)
-        return functional.glu(x, dim=1)
+        return functional.glu(self.conv(x), dim=1)
 
 
 class FoldedResidual(nn.Module):
@@ -45,14 +37,11 @@ class FoldedResidual(nn.Module):
 
     def __init__(self, block: Residual) -> None:
         super().__init__()
-        for number, conv, norm in ((1, block.conv1, block.norm1), (2, block.conv2, block.norm2)):
-            scale, shift = scale_and_shift(norm)
-            self.register_buffer(f"kernel{number}", conv.weight * scale[:, None, None, None])
-            self.register_buffer(f"shift{number}", shift)
+        self.conv1 = fuse_conv_bn_eval(block.conv1, block.norm1)
+        self.conv2 = fuse_conv_bn_eval(block.conv2, block.norm2)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = functional.glu(functional.conv2d(x, self.kernel1, self.shift1, padding=1), dim=1)
-        return functional.conv2d(y, self.kernel2, self.shift2, padding=1).add_(x)
+        return self.conv2(functional.glu(self.conv1(x), dim=1)).add_(x)
 
 
 class FoldedFirst(nn.Module):
@@ -60,14 +49,12 @@ class FoldedFirst(nn.Module):
 
     def __init__(self, first: FirstStage) -> None:
         super().__init__()
-        scale, shift = scale_and_shift(first.norm)
-        self.register_buffer("weight", first.linear.weight * scale[:, None])
-        self.register_buffer("shift", shift)
+        self.linear = fuse_linear_bn_eval(first.linear, first.norm)
         self.ups = nn.Sequential(*(FoldedUp(up) for up in first.ups))
 
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
-        x = functional.linear(torch.cat([condition, z], dim=1), self.weight, self.shift)
-        return self.ups(functional.glu(x, dim=1).unflatten(1, (-1, FIRST_SIDE, FIRST_SIDE)))
+        x = functional.glu(self.linear(torch.cat([condition, z], dim=1)), dim=1)
+        return self.ups(x.unflatten(1, (-1, FIRST_SIDE, FIRST_SIDE)))
 
 
 FOLDED = {FirstStage: FoldedFirst, Up: FoldedUp, Residual: FoldedResidual}
@@ -75,9 +62,14 @@ FOLDED = {FirstStage: FoldedFirst, Up: FoldedUp, Residual: FoldedResidual}
 
 @torch.no_grad()
 def fold(network: Generator) -> Generator:
-    """The same generator, in evaluation mode for good, in place; a CPU likes channels last."""
+    """The same generator, in evaluation mode for good, in place; it paints its last picture only.
+
+    Its maps have their channels last, as CPUs like it.
+    """
+    network.eval()
     slow = [(name, part) for name, part in network.named_modules() if type(part) in FOLDED]
     for name, part in slow:
         if not name.startswith("first.ups"):  # FoldedFirst has taken those
             network.set_submodule(name, FOLDED[type(part)](part))
-    return network.eval().to(memory_format=torch.channels_last)
+    network.paint = network.paint[-1:]
+    return network.to(memory_format=torch.channels_last)

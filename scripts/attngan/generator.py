@@ -196,6 +196,8 @@ class Generator(nn.Module):
             return self.together(z, eps, words, sentence, padding)
         if padding.all(dim=1).any():
             raise ValueError("a caption without words cannot be painted")
+        if len(padding) == 1 and not padding.any():
+            return self.together(z, eps, words, sentence, padding)
         alone = zip(z.split(1), eps.split(1), words, sentence.split(1), ~padding, strict=True)
         paintings = [
             self.together(

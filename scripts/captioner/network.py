@@ -18,6 +18,8 @@ STD = (0.229, 0.224, 0.225)
 
 END = 2  # the id of <end>, which closes every caption
 
+State = tuple[Tensor, Tensor]  # of an LSTM: what it says and what it keeps, (layers, B, H) each
+
 
 @dataclass(frozen=True)
 class CaptionerConfig:
@@ -94,25 +96,30 @@ class Decoder(nn.Module):
         said, _ = self.lstm(sequence)
         return self.linear(said.data)
 
+    def say(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """One step: from inputs (B, E) and the state (None at first) to logits (B, V), and on."""
+        output, state = self.lstm(inputs[:, None], state)  # (B, 1, H)
+        return self.linear(output[:, 0]), state
+
     def greedy(self, features: Tensor) -> Tensor:
         """The likeliest word at each step, given the likeliest ones before it.
 
         Takes features (B, E); gives ids (B, max_words), int64. Behind a row's first <end> all is
         <end>; no step is computed once every row has said it.
         """
-        inputs, state = features[:, None], None  # (B, 1, E)
+        inputs, state = features, None  # (B, E)
         said = torch.full(
             (len(features), self.max_words), END, dtype=torch.int64, device=features.device
         )
         done = torch.zeros(len(features), dtype=torch.bool, device=features.device)
         for step in range(self.max_words):
-            output, state = self.lstm(inputs, state)  # (B, 1, H)
-            word = self.linear(output[:, 0]).argmax(dim=1)  # (B,)
+            logits, state = self.say(inputs, state)  # (B, V)
+            word = logits.argmax(dim=1)  # (B,)
             said[:, step] = word.masked_fill(done, END)
             done = done | (word == END)
             if done.all():
                 break
-            inputs = self.embedding(word)[:, None]  # (B, 1, E)
+            inputs = self.embedding(word)  # (B, E)
         return said
 
     def log_probability(self, features: Tensor, ids: Tensor) -> float:
@@ -131,13 +138,13 @@ class Decoder(nn.Module):
         <end>, with the natural logarithm of its probability, the likeliest first. Probabilities
         are not corrected for length: of two captions, the shorter one has the better chance.
         """
-        inputs, state = features[:, None], None  # (1, 1, E)
+        inputs, state = features, None  # (1, E)
         begun: list[list[int]] = [[]]
         scores = features.new_zeros(1)  # (W,)
         ended: list[tuple[list[int], float]] = []
         for _ in range(self.max_words):
-            output, state = self.lstm(inputs, state)  # (W, 1, H)
-            chances = self.linear(output[:, 0]).log_softmax(dim=1)  # (W, V)
+            logits, state = self.say(inputs, state)  # (W, V)
+            chances = logits.log_softmax(dim=1)
             best, flat = (scores[:, None] + chances).flatten().topk(min(width, chances.numel()))
             rows, words = flat // chances.shape[1], flat % chances.shape[1]
             told = zip(rows.tolist(), words.tolist(), best.tolist(), strict=True)
@@ -153,7 +160,7 @@ class Decoder(nn.Module):
             if enough or not begun:
                 break
             state = tuple(part[:, rows] for part in state)  # (layers, W, H)
-            inputs = self.embedding(words)[:, None]  # (W, 1, E)
+            inputs = self.embedding(words)  # (W, E)
         else:
             ended += zip(begun, scores.tolist(), strict=True)
         return sorted(ended, key=lambda caption: -caption[1])[:width]

@@ -1,0 +1,178 @@
+"""Networks as they are played say and paint what the plain ones do."""
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from scripts import backbones, packed
+from scripts.attngan import folded, winograd
+from scripts.attngan.generator import Generator, GeneratorConfig
+from scripts.bundles import Bundle
+from scripts.captioner.network import Captioner, CaptionerConfig
+from scripts.captioner.quick import QuickDecoder
+from tests.conftest import make_bundle
+
+LEVEL = 1 / 127.5  # one step of a pixel's 256
+
+needs_onednn = pytest.mark.skipif(not packed.possible("cpu"), reason="PyTorch without oneDNN")
+
+
+@pytest.fixture(autouse=True)
+def chance() -> None:
+    torch.manual_seed(1)
+
+
+@torch.no_grad()
+def liven(network: nn.Module, *inputs: Tensor) -> nn.Module:
+    """Gives normalisations something to do: what these inputs have in common, and more."""
+    for norm in network.modules():
+        if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+            norm.momentum = None  # statistics of all that it has seen
+            norm.weight.uniform_(0.5, 1.5)
+            norm.bias.normal_(0, 0.1)
+    network.train()(*inputs)
+    return network.eval()
+
+
+def captions(config: GeneratorConfig, lengths: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """Noise, words, sentences and padding of captions."""
+    padding = torch.arange(max(lengths)) >= torch.tensor(lengths)[:, None]
+    words = torch.rand(len(lengths), config.sentence, max(lengths)) - 0.5
+    z, eps = torch.randn(len(lengths), config.noise), torch.randn(len(lengths), config.condition)
+    return z, eps, words, words.mean(dim=2), padding
+
+
+def as_played(network: Generator) -> Generator:
+    return packed.pack(winograd.quicken(folded.fold(network)))
+
+
+@needs_onednn
+@pytest.mark.parametrize("lengths", [(5,), (2, 6, 1)])
+@pytest.mark.parametrize(
+    ("width", "stages", "every_stage"), [(4, 3, True), (4, 2, False), (4, 1, True), (32, 2, True)]
+)
+def test_pictures_are_those_of_the_plain_generator(
+    width: int, stages: int, every_stage: bool, lengths: tuple[int, ...]
+) -> None:
+    config = GeneratorConfig(
+        sentence=8, noise=6, condition=5, width=width, first_width=4, stages=stages,
+        residuals=2, every_stage=every_stage, codes=(3,),
+    )  # fmt: skip
+    plain = liven(Generator(config), *captions(config, (5,) * 8))
+    with torch.no_grad():
+        plain.paint[-1].conv.weight *= 3  # strong colours
+    quick = as_played(copy.deepcopy(plain))
+    wide = [part for part in quick.modules() if isinstance(part, winograd.WinogradConv)]
+    assert bool(wide) == (width >= 32), "the residual blocks are twice as wide"
+    inputs = captions(config, lengths)
+    with torch.inference_mode():
+        wanted, found = plain(*inputs), quick(*inputs)
+    assert wanted.pictures[-1].std() > 10 * LEVEL, "a grey picture compares nothing"
+    torch.testing.assert_close(found.pictures[-1], wanted.pictures[-1], rtol=0, atol=LEVEL / 2)
+    for a, b in zip(found.attention, wanted.attention, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-4)
+    torch.testing.assert_close(found.features, wanted.features, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (8, 12), (64, 64), (20, 132)])
+def test_winograd_is_the_convolution(height: int, width: int) -> None:
+    conv = nn.Conv2d(5, 7, 3, padding=1)
+    x = torch.randn(2, 5, height, width)
+    with torch.inference_mode():
+        found = winograd.WinogradConv(conv)(x)
+        torch.testing.assert_close(found, conv(x), rtol=0, atol=1e-5)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("conv", "suits"),
+    [
+        (nn.Conv2d(64, 64, 3, padding=1), True),
+        (nn.Conv2d(32, 64, 3, padding=1), False),
+        (nn.Conv2d(64, 64, 3), False),
+        (nn.Conv2d(64, 64, 3, padding=1, stride=2), False),
+        (nn.Conv2d(64, 64, 3, padding=1, groups=2), False),
+        (nn.Conv2d(64, 64, 1), False),
+    ],
+)
+def test_winograd_takes_what_it_can(conv: nn.Conv2d, suits: bool) -> None:
+    assert winograd.suits(conv) == suits
+
+
+@needs_onednn
+@pytest.mark.parametrize(
+    "conv",
+    [
+        nn.Conv2d(6, 8, 3, padding=1),
+        nn.Conv2d(6, 8, (1, 5), padding=(0, 2), stride=2, bias=False),
+        nn.Conv2d(6, 6, 3, padding=2, dilation=2, groups=6),
+        nn.ConvTranspose2d(6, 8, 4, stride=2, padding=1),
+        nn.ConvTranspose2d(6, 8, 3, stride=2, padding=1, output_padding=1, groups=2, bias=False),
+    ],
+)
+def test_a_packed_convolution_is_the_convolution(conv: nn.Module) -> None:
+    x = torch.randn(2, 6, 10, 12)
+    wanted = conv(x)
+    found = packed.pack(nn.Sequential(copy.deepcopy(conv)))
+    assert isinstance(found[0], packed.PackedConv)
+    with torch.inference_mode():
+        torch.testing.assert_close(found(x), wanted, rtol=0, atol=1e-5)
+
+
+@needs_onednn
+@pytest.mark.parametrize("backbone", ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5"])
+@pytest.mark.parametrize("beam", [1, 3])
+def test_captions_are_those_of_the_plain_captioner(backbone: str, beam: int) -> None:
+    config = CaptionerConfig(30, backbone, size=64, embedding=16, hidden=24, layers=2, max_words=9)
+    plain = Captioner(config)
+    liven(plain.encoder, torch.randn(16, 3, 64, 64))
+    plain.eval()
+    with torch.no_grad():
+        plain.decoder.linear.weight *= 9
+        plain.decoder.lstm.weight_ih_l0 *= 5
+        plain.decoder.lstm.weight_ih_l1 *= 5
+    quick = copy.deepcopy(plain)
+    packed.pack(backbones.fold(quick.encoder))
+    quick.decoder = QuickDecoder(quick.decoder)
+    said = set()
+    for picture in torch.randn(6, 3, 64, 64).split(1):
+        wanted, found = plain.captions(picture, beam), quick.captions(picture, beam)
+        assert [words for words, _ in found] == [words for words, _ in wanted]
+        scores = [score for _, score in wanted]
+        assert [score for _, score in found] == pytest.approx(scores, abs=1e-3)
+        assert torch.equal(quick.describe(picture), plain.describe(picture))
+        said |= {tuple(words) for words, _ in wanted}
+    assert len(said) > 1, "one caption for all compares nothing"
+
+
+def test_a_quick_decoder_keeps_rows_apart() -> None:
+    decoder = Captioner(CaptionerConfig(30, "shufflenet_v2_x0_5", embedding=8, hidden=12)).decoder
+    features = torch.randn(4, 8)
+    with torch.inference_mode():
+        wanted = decoder.greedy(features)
+        assert torch.equal(QuickDecoder(decoder).greedy(features), wanted)
+
+
+@needs_onednn
+def test_a_bundle_is_loaded_as_it_is_played(tmp_path) -> None:
+    bundle = Bundle.read(make_bundle(tmp_path / "tiny", seed=3).name, tmp_path)
+    painter = bundle.network("generator", "cpu")
+    describer = bundle.network("captioner", "cpu")
+    for network in (painter, describer.encoder):
+        kinds = {type(part) for part in network.modules()}
+        assert packed.PackedConv in kinds
+        assert not kinds & {nn.Conv2d, nn.ConvTranspose2d}
+    assert isinstance(describer.decoder, QuickDecoder)
+
+
+def test_a_doubling_and_a_convolution_are_one_transposed_convolution() -> None:
+    config = GeneratorConfig(sentence=8, noise=6, condition=5, width=3, stages=1)
+    up = liven(Generator(config), *captions(config, (5,) * 8)).first.ups[0]
+    x = torch.randn(2, up.conv.in_channels, 4, 4)
+    with torch.inference_mode():
+        wanted = functional.interpolate(x, scale_factor=2, mode="nearest")
+        wanted = functional.glu(up.norm(up.conv(wanted)), dim=1)
+        torch.testing.assert_close(folded.FoldedUp(up)(x), wanted, rtol=1e-4, atol=1e-4)
