@@ -41,6 +41,7 @@ rule generate:
         text=text_to_paint,
         said=caption_record,
         bundle=generator_files,
+        recorded=recorded_files,
         code=GENERATE_CODE,
     output:
         picture="results/{chain}/round{round}.png",

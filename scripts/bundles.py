@@ -23,6 +23,20 @@ WITH_WORDS = ("captioner", "text_encoder")  # the parts that have a vocabulary
 GAME = ("captioner", "text_encoder", "generator")  # the parts that a game is played with
 
 
+class Vocabularies(dict[str, Vocabulary]):
+    """The vocabularies in a bundle's folder, by part; each is read when it is asked for.
+
+    (A picture is described before the text encoder has been converted, if that is asked for.)
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __missing__(self, part: str) -> Vocabulary:
+        self[part] = Vocabulary.read(self.folder / f"{part}.txt")
+        return self[part]
+
+
 @dataclass(frozen=True)
 class Bundle:
     """One set of networks: their sizes, and where their weights and words are."""
@@ -77,9 +91,9 @@ class Bundle:
         return {path.name: digest(path) for path in self.files(*parts)}
 
     @cached_property
-    def words(self) -> dict[str, Vocabulary]:
+    def words(self) -> Vocabularies:
         """The vocabularies, by part."""
-        return {part: Vocabulary.read(self.folder / f"{part}.txt") for part in WITH_WORDS}
+        return Vocabularies(self.folder)
 
     def network(self, part: str, device: str) -> nn.Module:
         """The part's network on a device, ready to use: loaded once in a process, and shared.

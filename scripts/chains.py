@@ -11,6 +11,7 @@ from scripts.errors import UserError
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 TEXT = ".txt"
+ENDLESS = re.compile(r"(.+)\1{19}$")
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,15 @@ def check_image(image: str) -> None:
     """Raises UserError if an image of this name cannot be played."""
     odd = next((letter for letter in image if letter in "/@+{}" or not letter.isprintable()), None)
     if odd is not None:
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in image)
         raise UserError(
-            f"input/{image}: the name of an image cannot hold {odd!r}, since file names of the "
+            f"input/{shown}: the name of an image cannot hold {odd!r}, since file names of the "
             "game are made from it. Rename the file."
+        )
+    if again := ENDLESS.search(image):
+        raise UserError(
+            f"input/{image}: the name of an image cannot end in {again[1]!r} twenty times, which "
+            "Snakemake takes for an endless loop. Rename the file."
         )
 
 
@@ -113,10 +120,13 @@ class BaseFiles:
             both = " and ".join(f"{self.folder}/{name}" for name in found)
             raise UserError(f"{both}: which one is {image}? Rename or remove all but one.")
         path = self.folder / found[0]
-        if path.is_symlink() and not path.resolve().is_relative_to(self.folder.resolve()):
+        if path.is_symlink() and leads_out(path, self.folder):
             raise UserError(
                 f"{path}: this is a link to a file outside of {self.folder}/. Copy the file there."
             )
+        if not path.is_file():
+            links = " It is a link to nothing." if path.is_symlink() else ""
+            raise UserError(f"{path}: this is not a file.{links}")
         return path
 
     def _missing(self, image: str) -> str:
@@ -137,6 +147,28 @@ class BaseFiles:
         images = sorted(self.files)
         more = f" and {len(images) - most} more" if len(images) > most else ""
         return f"It holds {', '.join(images[:most])}{more}."
+
+
+def leads_out(link: Path, folder: Path) -> bool:
+    """Whether a link leads to somewhere outside of a folder."""
+    return not Path(os.path.realpath(link)).is_relative_to(os.path.realpath(folder))
+
+
+def check_links(place: Path, folder: Path) -> None:
+    """Raises UserError if `place`, which lies in `folder`, is or holds a link that leads out of it.
+
+    (The folder itself may be a link: results/ on a larger disk.)
+    """
+    if place.is_symlink():
+        if leads_out(place, folder):
+            raise UserError(
+                f"{place}: this is a link out of {folder}/, where nothing is read or written. "
+                "Remove it."
+            )
+    elif place.is_dir():
+        for entry in os.scandir(place):
+            if entry.is_symlink() or entry.is_dir():
+                check_links(place / entry.name, folder)
 
 
 def near(word: str, known: Iterable[str]) -> list[str]:

@@ -21,6 +21,7 @@ def written(path: Path | str) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)  # a link there would lead the writer elsewhere
         yield part
         os.replace(part, path)
     except BaseException as error:

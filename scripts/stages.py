@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -69,7 +70,7 @@ def describe(
 ) -> list[tuple[str, float]]:
     """What the captioner says of an RGB picture: up to `beam` sentences, the likeliest first.
 
-    With each, the natural logarithm of its probability.
+    With each, the natural logarithm of its probability. Raises UserError if that is not a number.
     """
     import torch
     from torchvision.transforms.functional import normalize, to_tensor
@@ -82,10 +83,15 @@ def describe(
     side = network.config.size
     square = picture.resize((side, side), Image.Resampling.LANCZOS)
     pixels = normalize(to_tensor(square), MEAN, STD)[None].to(place)  # (1, 3, S, S)
-    return [
-        (_sentence(bundle.words["captioner"].spell(ids)), score)
-        for ids, score in network.captions(pixels, beam)
-    ]
+    said = network.captions(pixels, beam)
+    if not all(math.isfinite(score) for _, score in said):
+        raise UserError(_damaged(bundle, "captioner"))
+    return [(_sentence(bundle.words["captioner"].spell(ids)), score) for ids, score in said]
+
+
+def _damaged(bundle: Bundle, part: str) -> str:
+    """The message for weights that are numbers, but compute what is none."""
+    return f"{bundle.weights(part)}: what it computes is not a number; these weights are damaged."
 
 
 def _sentence(words: list[str]) -> str:
@@ -166,7 +172,10 @@ def compose(
     threads: int,
     candidate: int = 0,
 ) -> Painting:
-    """All that the generator makes of a caption: every stage's picture, and what it looked at."""
+    """All that the generator makes of a caption: every stage's picture, and what it looked at.
+
+    Raises UserError if a pixel is not a number.
+    """
     import torch
 
     from scripts import noise
@@ -179,7 +188,10 @@ def compose(
         tokens = torch.tensor([ids], device=place)  # (1, T)
         words, sentence = reader(tokens, torch.tensor([len(ids)]))  # (1, D, T), (1, D)
         padding = torch.zeros_like(tokens, dtype=torch.bool)  # (1, T)
-        return painter(z[None].to(place), eps[None].to(place), words, sentence, padding)
+        painting = painter(z[None].to(place), eps[None].to(place), words, sentence, padding)
+        if not torch.isfinite(painting.pictures[-1]).all():
+            raise UserError(_damaged(bundle, "generator"))
+        return painting
 
 
 def pixels_of(picture: Tensor) -> Tensor:

@@ -79,6 +79,10 @@ def guess(head: bytes) -> str:
     return next((name for magic, name in MAGIC if head.startswith(magic)), "")
 
 
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
 def _open(path: Path, most: int) -> BinaryIO:
     """Opens a regular file that is neither empty nor larger than `most` bytes."""
     try:
@@ -90,7 +94,7 @@ def _open(path: Path, most: int) -> BinaryIO:
     if file is None:
         os.close(number)
         raise UserError(f"{path}: this is not a file.")
-    size = os.fstat(number).st_size
+    size = _size(file)
     if not size or size > most:
         file.close()
         if not size:
@@ -445,6 +449,9 @@ def _check_checkpoint(file: BinaryIO, head: bytes) -> None:
             _check_opcodes(file)
     elif head.startswith(ZIPPED):
         with zipfile.ZipFile(file) as archive:
+            # Members that share their bytes would let a small file fill the memory.
+            if sum(member.file_size for member in archive.infolist()) > _size(file):
+                raise pickle.UnpicklingError("larger inside")
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
                 raise pickle.UnpicklingError("compressed")
             (name,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))

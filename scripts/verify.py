@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from scripts import stages
 from scripts.bundles import Bundle
 from scripts.chains import TEXT, BaseFiles, Chain
@@ -118,8 +116,7 @@ def _caption(
 def _picture(
     stage: Stage, record: dict[str, Any], bundle: Bundle, device: str, threads: int
 ) -> str:
-    with Image.open(stage.file("png")) as picture:
-        lies_there = hashlib.sha256(picture.convert("RGB").tobytes()).hexdigest()
+    lies_there = hashlib.sha256(open_picture(stage.file("png")).tobytes()).hexdigest()
     if lies_there != record["pixels_sha256"]:
         return "the picture that lies there is not the one that was recorded"
     _, ids, _ = stages.words_to_paint(stage.file("txt"), bundle)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import calls
 import pytest
 import torch
 import yaml
@@ -99,19 +100,23 @@ class Game:
     """A folder to play in."""
 
     folder: Path
+    fresh: bool = False  # whether each call begins as a person's: with nothing imported
 
-    def call(self, *arguments: str, cores: int = 1, timeout: int = 120, **settings: object) -> Call:
+    def call(self, *arguments: str, cores: int = 1, timeout: int = 600, **settings: object) -> Call:
         """Calls snakemake on the project's workflow, in the folder."""
         config = [f"{key}={value}" for key, value in settings.items()]
+        command = ["-s", str(ROOT / "Snakefile"), "--directory", str(self.folder)]
+        command += ["--cores", str(cores), *arguments, *(["--config", *config] if config else [])]
+        environment = {**os.environ, "HOME": str(self.folder)}
+        if not self.fresh:
+            return Call(*calls.snakemake(command, self.folder, environment, timeout))
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile")]
-            + ["--directory", str(self.folder), "--cores", str(cores), *arguments]
-            + (["--config", *config] if config else []),
+            [sys.executable, "-m", "snakemake", *command],
             capture_output=True,
             text=True,
             timeout=timeout,
             cwd=self.folder,
-            env={**os.environ, "HOME": str(self.folder)},
+            env=environment,
         )
         return Call(done.returncode, done.stdout + done.stderr)
 

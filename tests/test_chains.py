@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.chains import BaseFiles, Chain, parse, parse_round
+from scripts.chains import BaseFiles, Chain, check_links, parse, parse_round
 from scripts.errors import UserError
 
 
@@ -47,6 +47,8 @@ def test_an_image_may_be_called_nearly_anything(image: str):
         ("cow+coco@7", "write cow@7+coco"),
         ("{cow}", "Rename the file"),
         ("co\nw", "Rename the file"),
+        ("co\x1b[31mw", r"^input/co\\x1b\[31mw: .* cannot hold"),
+        ("ha" * 20, "'ha' twenty times"),
     ],
 )
 def test_other_names_are_refused_in_words(name: str, says: str):
@@ -128,3 +130,40 @@ def test_links_stay_inside_the_folder(tmp_path: Path):
     assert files.find("calf") == folder / "calf.png"
     with pytest.raises(UserError, match="outside"):
         files.find("out")
+
+
+def test_what_is_no_file_is_told(tmp_path: Path):
+    (tmp_path / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "nothing.png").symlink_to("nowhere.png")
+    (tmp_path / "circle.png").symlink_to("circle.png")
+    (tmp_path / "inside.png").symlink_to("cow.png")
+    (tmp_path / "cow.png").write_bytes(b"moo")
+    bases = BaseFiles.read(tmp_path)
+    assert bases.find("inside") == tmp_path / "inside.png"
+    for image in ("folder", "pipe"):
+        with pytest.raises(UserError, match=rf"{image}\.png: this is not a file\.$"):
+            bases.find(image)
+    for image in ("nothing", "circle"):
+        with pytest.raises(UserError, match=rf"{image}\.png: this is not a file. It is a link to"):
+            bases.find(image)
+
+
+def test_links_may_lead_about_in_results_but_not_out(tmp_path: Path):
+    results, disk = tmp_path / "results", tmp_path / "disk"
+    (disk / "cow" / "captions").mkdir(parents=True)
+    (disk / "bear").mkdir()
+    results.symlink_to(disk)  # the whole folder may lie elsewhere
+    (disk / "cow" / "again").symlink_to("../cow")
+    (disk / "cow" / "round1.png").symlink_to("../bear")
+    for name in ("cow", "bear", "new"):
+        check_links(results / name, results)
+    deep = disk / "cow" / "captions" / "round1.json"
+    for target in ("../../../secret", "/etc", str(tmp_path)):
+        deep.symlink_to(target)
+        with pytest.raises(UserError, match=r"cow/captions/round1\.json: this is a link out"):
+            check_links(results / "cow", results)
+        deep.unlink()
+    (disk / "dog").symlink_to("..")
+    with pytest.raises(UserError, match="results/dog: this is a link out"):
+        check_links(results / "dog", results)

@@ -1,8 +1,10 @@
 """Published weights become parts of a bundle, whole and checked, or the old part stays."""
 
 import os
+import pickle
 import subprocess
 import sys
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,9 @@ from scripts.official import names
 from scripts.official.convert import RECIPES, convert
 from scripts.official.fetch import digests
 from scripts.words import Vocabulary
+from tests.killing import kill_before_each_file_operation
 from tests.makers import captions_pickle, legacy_checkpoint, vocabulary_pickle
+from tests.test_untrusted import hostile, saved
 
 ROOT = Path(__file__).parent.parent
 CAPTIONS = ["<pad>", "<start>", "<end>", "<unk>", "a", "cow", "o'clock"]
@@ -84,13 +88,17 @@ def published(part: str, rename) -> dict[str, torch.Tensor]:
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A folder with the files of a tiny original, in the formats of the real ones."""
-    (tmp_path / "text.pth").write_bytes(
+    published_files(tmp_path)
+    return tmp_path
+
+
+def published_files(folder: Path) -> None:
+    (folder / "text.pth").write_bytes(
         legacy_checkpoint(published("text_encoder", THEIRS["text_encoder"]))
     )
-    (tmp_path / "captions.pickle").write_bytes(captions_pickle(WORDS))
-    torch.save({"netG": published("generator", THEIRS["generator"])}, tmp_path / "gan.pth")
-    (tmp_path / "bundle.yaml").write_text(yaml.safe_dump(SIZES))
-    return tmp_path
+    (folder / "captions.pickle").write_bytes(captions_pickle(WORDS))
+    torch.save({"netG": published("generator", THEIRS["generator"])}, folder / "gan.pth")
+    (folder / "bundle.yaml").write_text(yaml.safe_dump(SIZES))
 
 
 FILES = {
@@ -161,11 +169,15 @@ def test_other_weights_of_an_official_name_convert_with_a_warning(bundle: Path, 
     assert capsys.readouterr().err == ""
 
 
-def test_what_differs_from_the_first_download_is_warned_about(bundle: Path, capsys) -> None:
-    official(bundle, **{"gan.pth": {"kind": "checkpoint", "sources": []}})
-    (bundle / "fetched.lock").write_text(f"{'1' * 64}  gan.pth\n")
-    run(bundle, "generator")
-    assert "1" * 64 in capsys.readouterr().err
+def test_what_has_changed_since_it_was_downloaded_is_refused(bundle: Path) -> None:
+    before = run(bundle, "generator").read_bytes()
+    lock = bundle / "fetched.lock"
+    lock.write_text(f"{'1' * 64}  gan.pth\n")
+    with pytest.raises(UserError, match=r"gan\.pth.*not the file that fetched.lock.*1{64}"):
+        run(bundle, "generator")
+    assert (bundle / "generator.safetensors").read_bytes() == before
+    lock.write_text(f"{digests(bundle / 'gan.pth')['sha256']}  gan.pth\n")
+    assert run(bundle, "generator").read_bytes() == before
 
 
 def spoil_words(bundle: Path) -> None:
@@ -185,6 +197,12 @@ def spoil_shape(bundle: Path) -> None:
 def spoil_value(bundle: Path) -> None:
     state = published("generator", THEIRS["generator"])
     state["ca_net.fc.weight"][3, 2] = torch.nan
+    torch.save(state, bundle / "gan.pth")
+
+
+def spoil_by_range(bundle: Path) -> None:
+    state = published("generator", THEIRS["generator"])
+    state["ca_net.fc.bias"] = torch.full((28,), 1e300, dtype=torch.float64)
     torch.save(state, bundle / "gan.pth")
 
 
@@ -224,6 +242,7 @@ def spoil_sizes(bundle: Path) -> None:
             r"gan\.pth.*other sizes.*conditioning.linear.weight is 28 x 9 instead of 28 x 8",
         ),
         ("generator", spoil_value, r"gan\.pth: ca_net.fc.weight holds values that are not finite"),
+        ("generator", spoil_by_range, r"gan\.pth: conditioning.linear.bias .*beyond.*float32"),
         ("generator", spoil_by_leaving_out, r"gan\.pth.*1 tensors? .*conditioning.linear.bias"),
         ("generator", spoil_by_adding, r"gan\.pth.*larger.*paint.2.conv.weight"),
         ("generator", spoil_by_exchange, r"gan\.pth.*not the generator.*encoder.weight"),
@@ -239,6 +258,29 @@ def test_what_does_not_fit_leaves_the_old_part(bundle: Path, part: str, spoil, r
         run(bundle, part)
     assert {path.name: path.read_bytes() for path in bundle.glob(f"{part}.*")} == before
     assert list(bundle.glob(".*")) == []
+
+
+@pytest.mark.parametrize(("part", "name"), [(part, name) for part in FILES for name in FILES[part]])
+def test_no_file_can_do_harm(bundle: Path, part: str, name: str, tmp_path: Path) -> None:
+    run(bundle, part)
+    before = {path.name: path.read_bytes() for path in bundle.glob(f"{part}.*")}
+    good, mark = (bundle / name).read_bytes(), tmp_path / "mark"
+    bad = [pickle.dumps(thing, protocol) for thing in hostile(mark) for protocol in (0, 2)]
+    bad += [saved(thing, zipped) for thing in hostile(mark) for zipped in (False, True)]
+    bad += [
+        saved(OrderedDict()),
+        saved({"netG": {}}, True),
+        b"",
+        b"<html>404",
+        good[:-9],
+        good[:50],
+    ]
+    for content in bad:
+        (bundle / name).write_bytes(content)
+        with pytest.raises(UserError, match=name):
+            run(bundle, part)
+        assert not mark.exists()
+    assert {path.name: path.read_bytes() for path in bundle.glob(f"{part}.*")} == before
 
 
 def test_the_bird_model_is_called_by_its_name(tmp_path: Path) -> None:
@@ -276,6 +318,28 @@ def test_the_recipes_are_those_of_the_coco_bundle() -> None:
     for part, recipe in RECIPES.items():
         assert len(parts[part]) == len(recipe.tables) + bool(recipe.read_words)
         assert set(parts[part]) <= set(description["official"]["files"])
+
+
+def test_a_conversion_killed_anywhere_leaves_a_whole_part(tmp_path: Path):
+    published_files(tmp_path)
+    files = [tmp_path / "text.pth", tmp_path / "captions.pickle"]
+    out = tmp_path / "text_encoder.safetensors"
+    convert("text_encoder", files, tmp_path, out)
+    weights, words = out.read_bytes(), out.with_suffix(".txt").read_bytes()
+    out.unlink()
+    out.with_suffix(".txt").unlink()
+
+    def look() -> None:
+        if out.exists():
+            assert (out.read_bytes(), out.with_suffix(".txt").read_bytes()) == (weights, words)
+
+    def work() -> None:
+        torch.set_num_threads(1)
+        convert("text_encoder", files, tmp_path, out)
+
+    assert kill_before_each_file_operation(tmp_path, work, look) > 6
+    assert out.read_bytes() == weights
+    assert not list(tmp_path.glob(".text*"))
 
 
 SNAKEFILE = """

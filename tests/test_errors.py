@@ -9,10 +9,12 @@ import torch
 from conftest import ROOT, Call, Game, make_picture
 from safetensors.torch import load_file, save_file
 
-from scripts import settings
+from scripts import settings, stages
 from scripts.bundles import Bundle
+from scripts.chains import parse
 from scripts.errors import UserError
 from scripts.files import written
+from scripts.untrusted import open_picture
 
 SCHEMA = ROOT / "rules/schemas/config.schema.yaml"
 
@@ -198,6 +200,29 @@ def test_sizes_make_no_network(folder: Path):
     assert "bundle.yaml: text_encoder: features must be even" in refused(folder, "text_encoder")
 
 
+def test_weights_that_compute_no_number(folder: Path, tmp_path: Path):
+    state = load_file(folder / "generator.safetensors")
+    for name in state:
+        if name.endswith("running_var"):
+            state[name] -= 1e9
+    save_file(state, folder / "generator.safetensors")
+    state = load_file(folder / "captioner.safetensors")
+    state["decoder.linear.weight"] *= 1e38
+    save_file(state, folder / "captioner.safetensors")
+    bundle = Bundle.read("tiny", folder.parent)
+    with pytest.raises(UserError, match=r"generator\.safetensors: .* not a number"):
+        stages.paint([5, 6], parse("cow", 100, "tiny"), 1, bundle, "cpu", 1)
+    picture = open_picture(make_picture(tmp_path / "cow.png"))
+    with pytest.raises(UserError, match=r"captioner\.safetensors: .* not a number"):
+        stages.describe(picture, bundle, "cpu", 1)
+
+
+def test_a_picture_is_described_before_the_text_encoder_is_there(folder: Path, tmp_path: Path):
+    (folder / "text_encoder.txt").unlink()
+    picture = open_picture(make_picture(tmp_path / "cow.png"))
+    assert stages.describe(picture, Bundle.read("tiny", folder.parent), "cpu", 1)[0][0]
+
+
 def test_a_network_is_loaded_once_however_many_ask(folder: Path):
     from concurrent.futures import ThreadPoolExecutor
 
@@ -218,6 +243,17 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path):
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["round1.txt"]
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path):
+    outside = tmp_path / "outside.txt"
+    outside.write_text("old")
+    (tmp_path / ".round1.txt.part").symlink_to(outside)
+    (tmp_path / "round1.txt").symlink_to(outside)
+    with written(tmp_path / "round1.txt") as part:
+        part.write_text("new")
+    assert outside.read_text() == "old"
+    assert (tmp_path / "round1.txt").read_text() == "new"
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):

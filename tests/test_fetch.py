@@ -16,6 +16,7 @@ import yaml
 from scripts.errors import UserError
 from scripts.official.fetch import Original, Source, digests, fetch, fetch_original, originals
 from scripts.untrusted import LEGACY
+from tests.killing import kill_before_each_file_operation
 
 WEIGHTS = LEGACY + bytes(range(256)) * 800
 SIZE = len(WEIGHTS)
@@ -287,6 +288,7 @@ def test_an_archive_of_two_files_is_downloaded_once(tmp_path: Path, server: Serv
         (archive(**{"a.pkl": WEIGHTS})[:-40], "archive there is damaged"),
         (PAGE, "web page"),
         (archive(**{"a.pkl": b"short"}), "5 bytes instead of"),
+        (archive(**{"a.pkl": bytes(3 << 20)}), "far longer than what is wanted"),
     ],
 )
 def test_a_bad_archive_is_no_file(tmp_path: Path, server: Server, body: bytes, reason: str) -> None:
@@ -318,3 +320,20 @@ def test_every_source_of_the_official_files_is_described() -> None:
     assert all(original.sources for original in files.values())
     assert files["vocab.pkl"].size == 360187
     assert files["coco_AttnGAN2.pth"].size == (55476700, 55488200)
+
+
+def test_a_download_killed_anywhere_is_whole_or_not_there(tmp_path: Path, server: Server):
+    source = server("weights", WEIGHTS)
+    lock = tmp_path / "fetched.lock"
+
+    def look() -> None:
+        assert not (tmp_path / "a.pth").exists() or (tmp_path / "a.pth").read_bytes() == WEIGHTS
+        assert not lock.exists() or lock.read_text().endswith("  a.pth\n")
+
+    def work() -> None:
+        if not (tmp_path / "a.pth").exists():
+            get(tmp_path / "a.pth", source, lock=lock)
+
+    assert kill_before_each_file_operation(tmp_path, work, look) > 6
+    assert (tmp_path / "a.pth").read_bytes() == WEIGHTS
+    assert leftovers(tmp_path) == []

@@ -41,7 +41,7 @@ class Watched(Game):
 
 @pytest.fixture(scope="module")
 def watched(new_game: Callable[[], Game]) -> Watched:
-    game = Watched(new_game().folder)
+    game = Watched(new_game().folder, fresh=True)
     game.path("watch").mkdir()
     game.path("watch", "sitecustomize.py").write_text(WATCH)
     make_bundle(game.path("models", "other"), seed=5)
@@ -195,7 +195,7 @@ def test_the_same_bytes_on_one_core_alone_and_elsewhere(played: tuple[Watched, C
     elsewhere.mkdir()
     for name in ("input", "models", "config.yaml"):
         os.symlink(game.path(name), elsewhere / name)
-    alone = Game(elsewhere)
+    alone = Game(elsewhere, fresh=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "Asia/Kathmandu")
         patch.setenv("LC_ALL", "C")

@@ -12,8 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import ROOT, Game, make_picture
+from killing import kill_before_each_file_operation
 from PIL import Image
+from test_convert import SIZES, published_files
+
+from scripts import stages
+from scripts.bundles import Bundle
+from scripts.chains import parse
+from scripts.official.convert import convert
 
 IMAGES = ("cow", "bear", "dog")
 ROUNDS = 8
@@ -85,6 +93,54 @@ def whole(path: Path) -> None:
         json.loads(path.read_text())
     else:
         assert path.read_text().endswith("\n")
+
+
+def test_a_round_killed_anywhere_leaves_whole_files(tiny: Path, tmp_path: Path):
+    bundle, chain = Bundle.read("tiny", tiny.parent), parse("cow", 100, "tiny")
+    base = make_picture(tmp_path / "cow.png")
+
+    def play(folder: Path) -> None:
+        files = [folder / name for name in ("round1.txt", "said.json", "round1.png", "round1.json")]
+        stages.caption(base, *files[:2], bundle, "cpu", 1)
+        stages.generate(
+            files[0], *files[2:], chain=chain, round_=1, bundle=bundle, device="cpu", threads=1
+        )
+
+    play(tmp_path / "whole")
+    expected = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
+    folder = tmp_path / "killed"
+
+    def look() -> None:
+        files = {path.name: path.read_bytes() for path in folder.glob("[!.]*")}
+        assert files == {name: expected[name] for name in files}
+
+    assert kill_before_each_file_operation(folder, lambda: play(folder), look) > 12
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == expected
+
+
+def test_a_game_killed_between_check_and_conversion_goes_on(new_game: Callable[[], Game]):
+    game = new_game()
+    folder = game.path("models", "mine")
+    folder.mkdir()
+    published_files(folder)
+    parts = {"generator": ["gan.pth"]}
+    files = {"gan.pth": {"kind": "checkpoint", "sources": [{"url": "http://127.0.0.1:1/nothing"}]}}
+    (folder / "bundle.yaml").write_text(
+        yaml.safe_dump(SIZES | {"official": {"parts": parts, "files": files}})
+    )
+    target = "models/mine/generator.safetensors"
+    process = subprocess.Popen(
+        command(game, target), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while process.poll() is None and not (folder / ".generator.checked").exists():
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    game.play(target)
+    whole_part = game.path("generator.safetensors")
+    convert("generator", [folder / "gan.pth"], folder, whole_part)
+    assert game.path(target).read_bytes() == whole_part.read_bytes()
 
 
 def test_a_second_call_at_the_same_time_is_told_so(

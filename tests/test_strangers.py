@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 
 import pytest
-from conftest import Call, Game
+from conftest import Call, Game, make_picture
 from PIL import Image
 from test_untrusted import BAD_CHECKSUM, JPEG, PNG, SVG, archive, bomb, encoded, picture
 
@@ -99,11 +99,31 @@ def test_no_name_leads_out_of_results(target: str, new_game: Callable[[], Game])
     assert after == before
 
 
-def test_links_out_of_input_are_not_followed(new_game: Callable[[], Game]):
+def test_no_link_leads_out(new_game: Callable[[], Game]):
     game = new_game()
     game.path("secret.png").write_bytes(PNG)
+    game.path("elsewhere").mkdir()
+    game.path("results/bear").mkdir(parents=True)
+    make_picture(game.path("input/bear.png"))
     os.symlink("../secret.png", game.path("input/link.png"))
     os.symlink("cow.png", game.path("input/inside.png"))
-    call = game.call("results/link/round1.png")
-    assert call.code != 0 and "link to a file outside of input/" in call.text
+    os.symlink("../elsewhere", game.path("results/cow"))
+    os.symlink("../../secret.png", game.path("results/bear/round1.png"))
+    for target, reason in (
+        ("link/round1.png", "input/link.png: this is a link to a file outside of input/"),
+        ("cow/round1.txt", "results/cow: this is a link out of results/"),
+        ("bear/round2.txt", "results/bear/round1.png: this is a link out of results/"),
+    ):
+        call = game.call(f"results/{target}")
+        assert call.code != 0 and "Traceback" not in call.text and reason in call.text
+    assert not os.listdir(game.path("elsewhere"))
+    assert game.path("secret.png").read_bytes() == PNG
     game.play("results/inside/round1.png")
+
+
+def test_what_is_no_file_is_named_and_never_waited_for(new_game: Callable[[], Game]):
+    game = new_game()
+    os.mkfifo(game.path("input/pipe.png"))
+    call = game.call("results/pipe/round1.png")
+    assert call.code != 0 and "Traceback" not in call.text
+    assert "input/pipe.png: this is not a file." in call.text

@@ -393,9 +393,33 @@ def saved(thing, zipped: bool = False) -> bytes:
     return buffer.getvalue()
 
 
+def shared(number: int = 20) -> bytes:
+    """A zipped checkpoint of so many tensors, each of which is given the first one's bytes."""
+    whole = saved({f"w{i:02}": torch.zeros(9_000) for i in range(number)}, zipped=True)
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        members = archive.infolist()
+    first = next(member for member in members if member.filename.endswith("/data/0"))
+    body, index = b"", b""
+    for member in members:
+        name, source = member.filename.encode(), member
+        if "/data/" in member.filename and member is not first:
+            source = first
+        else:
+            name_, extra = struct.unpack_from("<HH", whole, member.header_offset + 26)
+            end = member.header_offset + 30 + name_ + extra + member.file_size
+            source.new_offset = len(body)
+            body += whole[member.header_offset : end]
+        sizes = source.CRC, source.file_size, source.file_size
+        entry = (20, 20, 0, 0, 0, 0, *sizes, len(name), 0, 0, 0, 0, 0, source.new_offset)
+        index += b"PK\1\2" + struct.pack("<6H3I5H2I", *entry) + name
+    ending = struct.pack("<4H2IH", 0, 0, len(members), len(members), len(index), len(body), 0)
+    return body + index + b"PK\5\6" + ending
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
+        (shared(), "damaged"),
         (saved(OrderedDict()), "decoy"),
         (saved({}, zipped=True), "decoy"),
         (saved({"netG": {}}), "decoy"),

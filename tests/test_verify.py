@@ -48,6 +48,8 @@ def test_what_differs_is_named(copy: Game):
     copy.path("results/cow/round2.txt").write_text("a blue cow\n")
     with Image.open(copy.path("results/words/round1.png")) as picture:
         picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(picture.filename)
+    damaged = copy.path("results/cow@7/round2.png")
+    damaged.write_bytes(damaged.read_bytes()[:-40])
     call = copy.call("verify", verify=1)
     assert call.code != 0 and "Traceback" not in call.text
     said = call.text
@@ -55,7 +57,8 @@ def test_what_differs_is_named(copy: Game):
     assert "results/cow: round 2: the picture comes out otherwise" in said
     assert "results/words: round 1: the picture that lies there is not the one" in said
     assert "nothing recorded has changed" in said
-    assert {row[0] for row in rows(copy) if row[3] == "no"} == {"cow", "words"}
+    assert "results/cow@7: round 2: it cannot be played again (UserError: " in said
+    assert {row[0] for row in rows(copy) if row[3] == "no"} == {"cow", "cow@7", "words"}
 
 
 def test_what_has_changed_since_is_named(copy: Game):

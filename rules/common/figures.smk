@@ -21,6 +21,7 @@ def library_pictures(_):
 def library_index(wildcards):
     bundle = bundle_of(wildcards)
     bundle.sizes("image_encoder")  # does it have one?
+    check_links("library")
     return f"results/library/{bundle.name}.npz"
 
 

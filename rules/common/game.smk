@@ -49,7 +49,7 @@ def tell(work, *args, **kwargs):
 
 
 def asked(function):
-    """An input function whose UserError ends the call with its message alone.
+    """An input function whose UserError or OSError ends the call with its message alone.
 
     Snakemake wraps every other exception of an input function in a traceback.
     """
@@ -60,6 +60,10 @@ def asked(function):
             return function(*args, **kwargs)
         except UserError as error:
             sys.exit(f"Error: {error}")
+        except OSError as error:
+            sys.exit(
+                f"Error: {error.filename}: this cannot be read ({error.strerror})."
+            )
 
     return answer
 
@@ -98,7 +102,14 @@ def chain_called(name):
     chain = chains.parse(name, config["seed"], config["bundle"])
     base_files().find(chain.image)
     bundle_called(chain.bundle).check_files(*GAME)
+    check_links(name)
     return chain
+
+
+@lru_cache(maxsize=None)
+def check_links(name):
+    """Nothing in results/<name>/ may lead out of results/."""
+    chains.check_links(Path("results", name), Path("results"))
 
 
 def chain_of(wildcards):
@@ -284,6 +295,12 @@ def caption_record(wildcards):
 @asked
 def generator_files(wildcards):
     return files_of(wildcards, "text_encoder", "generator")
+
+
+@asked
+def recorded_files(wildcards):
+    """Files whose digests the record names, and which must be there before it is written."""
+    return [ancient(file) for file in files_of(wildcards, "captioner")]
 
 
 @asked

@@ -8,6 +8,7 @@ STUDY = {**settings.defaults(SCHEMA)["study"], **config["study"]}
 @asked
 def study_chains(_=None):
     """The chains of the study, once it is known that all can be played."""
+    check_links("study")
     names = studied.names(base_files().files, STUDY, config["seed"], config["bundle"])
     for name in names:
         chain_called(name)

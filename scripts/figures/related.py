@@ -7,6 +7,7 @@ are added to it.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def _known(path: Path, eyes: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
                 return {}
             rows = zip(old["digests"], old["meaning"], old["pixels"], strict=True)
             return {str(content): (meaning, flat) for content, meaning, flat in rows}
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return {}  # an index that is damaged is made anew
 
 

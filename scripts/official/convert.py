@@ -58,7 +58,8 @@ def convert(part: str, files: Sequence[Path | str], folder: Path | str, out: Pat
     `files` are the published ones: the part's checkpoints in the order of its recipe, then the
     pickle with its words. `folder` holds the bundle.yaml whose sizes they must fit. A file that is
     not, byte for byte, the published one is used all the same, with a warning: weights may be
-    fine-tuned, and whoever put the file there knows best.
+    fine-tuned, and whoever put the file there knows best. One that has changed since fetched.lock
+    noted it is refused.
 
     The same files give the same bytes. Raises UserError, and then leaves what was there as it was.
     """
@@ -81,6 +82,8 @@ def read_published(
 ) -> tuple[dict[str, "Tensor"], Vocabulary | None]:
     """The part's weights under our names, and its words if it has any. Raises UserError."""
     recipe, files = RECIPES[part], [Path(file) for file in files]
+    for file in files:
+        _check_locked(file)
     vocabulary = _vocabulary(recipe, files[-1]) if recipe.read_words else None
     network = _network(part, Path(folder), vocabulary)
     checkpoints = files[: len(recipe.tables)]
@@ -88,11 +91,9 @@ def read_published(
 
 
 def _warn_if_changed(file: Path) -> None:
-    """Says so if the file is not the published, or not the once downloaded, one."""
+    """Says so if the file is not the published one."""
     published = originals(file.parent).get(file.name)
-    expected = dict(published.digests) if published else {}
-    if "sha256" not in expected and (locked := read_lock(file.parent / "fetched.lock")):
-        expected |= {"sha256": locked[file.name]} if file.name in locked else {}
+    expected = published.digests if published else {}
     if not expected or not file.exists():
         return
     found = digests(file)
@@ -105,6 +106,21 @@ def _warn_if_changed(file: Path) -> None:
                 file=sys.stderr,
                 flush=True,
             )
+
+
+def _check_locked(file: Path) -> None:
+    """Raises UserError if fetched.lock knows the file by another digest."""
+    lock = file.parent / "fetched.lock"
+    expected = read_lock(lock).get(file.name)
+    if expected is None or not file.exists():
+        return
+    found = digests(file)["sha256"]
+    if found != expected:
+        raise UserError(
+            f"{file}: this is not the file that {lock.name} remembers: its sha256 is {found}, not "
+            f"{expected}. Delete it to have it downloaded again; or, if you put it there yourself, "
+            f"delete its line in {lock}."
+        )
 
 
 def _vocabulary(recipe: Recipe, file: Path) -> Vocabulary:
@@ -180,10 +196,17 @@ def _weights(
         )
     for name in counters - set(weights):  # younger than the published files, and used by none
         weights[name] = torch.zeros((), dtype=torch.int64)
-    return {
+    cast = {
         name: weights[name].to(expected[name].dtype).clone(memory_format=torch.contiguous_format)
         for name in expected
     }
+    for name, tensor in cast.items():
+        if not torch.isfinite(tensor).all():
+            raise UserError(
+                f"{' and '.join(map(str, files))}: {name} holds values beyond what "
+                f"{tensor.dtype} can hold."
+            )
+    return cast
 
 
 def _title(part: str) -> str:

@@ -173,7 +173,9 @@ def _fetch_from(
 ) -> None:
     """Downloads, checks and names the file, or raises Unusable."""
     part = _download(source, original, destination, pause, timeout)
-    whole = _extract(part, source, destination) if source.member else part
+    whole = part
+    if source.member:
+        whole = _extract(part, source, destination, _most_bytes(original))
     try:
         sha256 = _check(whole, original, read_lock(lock).get(destination.name))
     except Unusable:
@@ -200,7 +202,7 @@ def _download(
     mark = hashlib.sha256(source.url.encode()).hexdigest()[:8]
     name = "archive" if source.member else destination.name  # an archive serves several files
     part = destination.parent / f".{name}.{mark}.part"
-    most = _most_bytes(original, source)
+    most = MOST_BYTES if source.member else _most_bytes(original)
     url, tries = source.url, 0
     while True:
         before = _size(part)
@@ -352,18 +354,17 @@ def _confirmation(part: Path, url: str) -> str | None:
     return f"{action}?{urllib.parse.urlencode(page.fields)}"
 
 
-def _extract(archive: Path, source: Source, destination: Path) -> Path:
+def _extract(archive: Path, source: Source, destination: Path, most: int) -> Path:
     """The wanted member of a zip archive, in a hidden file of its own. Raises Unusable."""
     whole = destination.parent / f".{destination.name}.member"
     try:
-        with (
-            zipfile.ZipFile(archive) as file,
-            file.open(source.member) as member,
-            open(whole, "wb") as out,
-        ):
-            shutil.copyfileobj(member, out, BLOCK)
-            out.flush()
-            os.fsync(out.fileno())
+        with zipfile.ZipFile(archive) as file:
+            if file.getinfo(source.member).file_size > most:
+                raise Unusable(f"the {source.member} there is far longer than what is wanted")
+            with file.open(source.member) as member, open(whole, "wb") as out:
+                shutil.copyfileobj(member, out, BLOCK)
+                out.flush()
+                os.fsync(out.fileno())
     except KeyError:
         raise Unusable(f"the archive there holds no {source.member}") from None
     except (zipfile.BadZipFile, zipfile.zlib.error, EOFError, NotImplementedError, RuntimeError):
@@ -377,12 +378,15 @@ def _extract(archive: Path, source: Source, destination: Path) -> Path:
 # --- is it the file?
 
 
-def _most_bytes(original: Original, source: Source) -> int:
-    """More bytes than these cannot be the file, or an archive with it and its like."""
+MOST_BYTES = 1 << 31  # of an archive, or of a file of which no size is known
+
+
+def _most_bytes(original: Original) -> int:
+    """More bytes than these cannot be the file."""
     if original.size is None:
-        return 1 << 31
+        return MOST_BYTES
     expected = original.size if isinstance(original.size, int) else original.size[1]
-    return 1 << 31 if source.member else 2 * expected + (1 << 20)
+    return 2 * expected + (1 << 20)
 
 
 def _check(path: Path, original: Original, locked: str | None) -> str:
