@@ -1,15 +1,13 @@
 """Published weights become parts of a bundle, whole and checked, or the old part stays."""
 
-import os
 import pickle
-import subprocess
-import sys
 from collections import OrderedDict
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from conftest import Game
 from safetensors.torch import load_file
 
 from scripts.attngan.generator import Generator, GeneratorConfig
@@ -342,35 +340,9 @@ def test_a_conversion_killed_anywhere_leaves_a_whole_part(tmp_path: Path):
     assert not list(tmp_path.glob(".text*"))
 
 
-SNAKEFILE = """
-from scripts.errors import UserError
-
-def tell(function, *arguments):
-    try:
-        function(*arguments)
-    except UserError as error:
-        raise RuntimeError(str(error)) from None
-
-include: "%s"
-""" % (ROOT / "rules" / "weights.smk")
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    (folder / "Snakefile").write_text(SNAKEFILE)
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--force-use-threads"]
-    return subprocess.run(
-        [*command, *arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
 def test_the_rules_keep_what_people_put_there(bundle: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "game"
-    coco = folder / "models" / "coco"
+    game = Game(tmp_path / "game")
+    coco = game.path("models", "coco")
     coco.mkdir(parents=True)
     parts = {"generator": ["gan.pth"], "text_encoder": ["text.pth", "captions.pickle"]}
     source = [{"url": "http://127.0.0.1:1/nothing"}]
@@ -383,23 +355,23 @@ def test_the_rules_keep_what_people_put_there(bundle: Path, tmp_path: Path) -> N
         (coco / name).write_bytes((bundle / name).read_bytes())
     targets = ["models/coco/generator.safetensors", "models/coco/text_encoder.safetensors"]
 
-    assert snakemake(folder, *targets).returncode == 0
+    game.play(*targets)
     assert Vocabulary.read(coco / "text_encoder.txt").words == tuple(WORDS)
-    again = snakemake(folder, "--dry-run", "--forceall", *targets)
-    assert again.returncode == 0 and "Downloading" not in again.stdout + again.stderr
+    assert "Downloading" not in game.play("--dry-run", "--forceall", *targets).text
 
     good, converted = (coco / "gan.pth").read_bytes(), (coco / "generator.safetensors").read_bytes()
     (coco / "gan.pth").write_bytes(good[:9000])
     for _ in range(2):  # the second time too
-        refused = snakemake(folder, *targets)
-        assert refused.returncode != 0 and "gan.pth: this is not a checkpoint" in refused.stderr
+        refused = game.call(*targets)
+        assert refused.code != 0 and "Traceback" not in refused.text
+        assert "gan.pth: this is not a checkpoint" in refused.text
         assert (coco / "generator.safetensors").read_bytes() == converted
         assert (coco / "gan.pth").read_bytes() == good[:9000]
 
     for name in ("gan.pth", "text.pth", "captions.pickle"):
         (coco / name).unlink()
-    assert "Nothing to be done" in snakemake(folder, *targets).stderr
+    assert game.call(*targets).nothing
     (coco / "generator.safetensors").unlink()
-    missing = snakemake(folder, *targets)
-    assert missing.returncode != 0
-    assert "put it into the folder models/coco/" in missing.stderr
+    missing = game.call(*targets)
+    assert missing.code != 0 and "Traceback" not in missing.text
+    assert "put it into the folder models/coco/" in missing.text

@@ -207,7 +207,7 @@ def test_weights_that_compute_no_number(folder: Path, tmp_path: Path):
             state[name] -= 1e9
     save_file(state, folder / "generator.safetensors")
     state = load_file(folder / "captioner.safetensors")
-    state["decoder.linear.weight"] *= 1e38
+    state["decoder.linear.bias"][7] = torch.nan
     save_file(state, folder / "captioner.safetensors")
     bundle = Bundle.read("tiny", folder.parent)
     with pytest.raises(UserError, match=r"generator\.safetensors: .* not a number"):

@@ -336,4 +336,5 @@ def test_a_download_killed_anywhere_is_whole_or_not_there(tmp_path: Path, server
 
     assert kill_before_each_file_operation(tmp_path, work, look) > 6
     assert (tmp_path / "a.pth").read_bytes() == WEIGHTS
-    assert leftovers(tmp_path) == []
+    # Killed after it was renamed, it leaves the note of where it came from.
+    assert all(name.endswith(".json") for name in leftovers(tmp_path))

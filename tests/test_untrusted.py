@@ -399,18 +399,18 @@ def shared(number: int = 20) -> bytes:
     with zipfile.ZipFile(io.BytesIO(whole)) as archive:
         members = archive.infolist()
     first = next(member for member in members if member.filename.endswith("/data/0"))
-    body, index = b"", b""
+    body, index, places = b"", b"", {}
     for member in members:
         name, source = member.filename.encode(), member
         if "/data/" in member.filename and member is not first:
             source = first
         else:
-            name_, extra = struct.unpack_from("<HH", whole, member.header_offset + 26)
-            end = member.header_offset + 30 + name_ + extra + member.file_size
-            source.new_offset = len(body)
+            lengths = struct.unpack_from("<HH", whole, member.header_offset + 26)
+            end = member.header_offset + 30 + sum(lengths) + member.file_size
+            places[member.filename] = len(body)
             body += whole[member.header_offset : end]
-        sizes = source.CRC, source.file_size, source.file_size
-        entry = (20, 20, 0, 0, 0, 0, *sizes, len(name), 0, 0, 0, 0, 0, source.new_offset)
+        sizes, place = (source.CRC, source.file_size, source.file_size), places[source.filename]
+        entry = (20, 20, 0, 0, 0, 0, *sizes, len(name), 0, 0, 0, 0, 0, place)
         index += b"PK\1\2" + struct.pack("<6H3I5H2I", *entry) + name
     ending = struct.pack("<4H2IH", 0, 0, len(members), len(members), len(index), len(body), 0)
     return body + index + b"PK\5\6" + ending
