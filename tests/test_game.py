@@ -224,6 +224,16 @@ def test_a_chain_of_many_rounds(game: Game):
     assert len(list(game.folder.glob("results/cow/round*.png"))) == 30
 
 
+def test_work_is_looked_for_once_a_stage(new_game: Callable[[], Game]):
+    """Not again and again while chains wait, which would take longer than playing."""
+    game = new_game()
+    for number in range(3):
+        make_picture(game.path("input", f"base{number}.png"), number)
+    targets = [f"results/base{number}/round2.png" for number in range(3)]
+    said = game.play(*targets, "--verbose").text
+    assert said.count("Resources before job selection") == said.count("Rule: ") == 3 * 2 * 2
+
+
 def test_the_workflow_lints_but_for_logs():
     """Stages run inside Snakemake's process and say nothing that a log could hold."""
     lint = subprocess.run(

@@ -2,6 +2,7 @@
 
 from snakemake.dag import DAG
 from snakemake.jobs import GroupJob
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 # The stages of a chain are one group of jobs on a cluster. (Elsewhere there are no groups: a dry run
 # would spend minutes on them.)
@@ -24,11 +25,31 @@ def stay_in_this_process():
     if workflow.execution_settings is not None:
         unlock_what_died_locked()
         workflow.execution_settings.use_threads = True
+        if workflow.local_exec:
+            choose_quickly(workflow.scheduling_settings)
         if workflow.remote_exec:
             # A job step of SLURM plays the chains of its job one after the other, each in a process
             # of its own, unless they are one group here, too.
             workflow.group_settings.overwrite_groups = GROUPED
             workflow.group_settings.group_components = {GROUP: sys.maxsize}
+
+
+def choose_quickly(scheduling):
+    """Has Snakemake choose what comes next in a time that does not grow with what waits."""
+    # Of the stages that are ready any will do: it weighs as many as there are cores, not all.
+    scheduling.subsample = scheduling.subsample or workflow.resource_settings.cores
+    # It starts no more than a hundred jobs in a second, and to that end looks for jobs again a
+    # second after each look: while chains wait for their turn, no such row of looks ever ends, and
+    # each stage begins a new one. Cores are limit enough.
+    scheduling.max_jobs_per_timespan = None
+
+
+# Before it chooses, Snakemake lists all that remains, for schedulers that look ahead; the greedy one
+# does not. When nothing is ready, it asks whether something remains, and is told.
+remaining_jobs = JobScheduler.remaining_jobs.fget
+JobScheduler.remaining_jobs = property(
+    lambda scheduler: [] if scheduler.open_jobs else remaining_jobs(scheduler)
+)
 
 
 def share_out(stage):

@@ -1,6 +1,7 @@
 """What the rules have in common: chains and rounds, bundles, and messages to a person."""
 
 import hashlib
+import inspect
 import json
 import os
 import resource
@@ -65,6 +66,9 @@ def asked(function):
                 f"Error: {error.filename}: this cannot be read ({error.strerror})."
             )
 
+    answer.__signature__ = inspect.signature(
+        function
+    )  # Snakemake asks for it at each call
     return answer
 
 
