@@ -35,10 +35,11 @@ GAMES = {"storybook": (10, 5), "coco": (2, 3)}  # bundle: chains, rounds
 
 @dataclass
 class Cost:
-    """Of one way to play: wall seconds, and the peak memory of its largest process in MB."""
+    """Of one way to play: seconds by the clock and of a CPU, peak memory of its largest process."""
 
     seconds: float
-    memory: float
+    memory: float  # MB
+    cpu: float  # seconds, which other programs touch less than those by the clock
 
 
 def main() -> None:
@@ -130,7 +131,11 @@ def cold(folder: Path, game: str, chains: int, rounds: int) -> Cost:
             for stage in ("caption", "generate"):
                 step = [sys.executable, __file__, "--stage", game, str(chain), str(round_), stage]
                 costs.append(run(step, folder))
-    return Cost(sum(cost.seconds for cost in costs), max(cost.memory for cost in costs))
+    return Cost(
+        sum(cost.seconds for cost in costs),
+        max(cost.memory for cost in costs),
+        sum(cost.cpu for cost in costs),
+    )
 
 
 def workflow(folder: Path, game: str, chains: int, rounds: int) -> Cost:
@@ -158,7 +163,8 @@ def run(command: list[str], folder: Path) -> Cost:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"failed: {' '.join(command)}")
-    return Cost(time.perf_counter() - start, usage.ru_maxrss / 1024)
+    seconds = time.perf_counter() - start
+    return Cost(seconds, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
 
 
 def play_stage(game: str, chain: int, round_: int, stage: str) -> None:

@@ -3,9 +3,10 @@
     python benchmarks/scale.py [10x5 100x5 1000x5 1x1000 ...] [--bundle NAME] [--cores N]
 
 For each game (bases x rounds): planning it (a dry run), playing it, calling again with nothing to
-do, and one base more; wall seconds, and the peak memory of the largest process. The same stages in
-a bare loop without a workflow (a sample of them, at most BARE) tell what the networks take, and so
-the workflow's own share of a stage.
+do, and one base more; seconds by the clock and, behind a stroke, of a CPU, and the peak memory of
+the process. The same stages in a bare loop without a workflow (a sample of them, about BARE) tell
+what the networks take, and so the workflow's own share of a stage: what playing takes beyond the
+call that has nothing to do, the start of the loop, and the loop's time for as many stages.
 """
 
 import argparse
@@ -29,8 +30,9 @@ def main() -> None:
     options = parser.parse_args()
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     print(f"{machine}; bundle {options.bundle}, --cores {options.cores}\n")
-    print("| game | stages | plan | play | ms a stage | of it networks | nothing to do ", end="")
-    print("| one base more | peak memory |\n|---|---|---|---|---|---|---|---|---|")
+    columns = ["game", "stages", "plan", "play", "a stage", "of it networks", "of it workflow"]
+    columns += ["nothing to do", "one base more", "memory: plan", "play"]
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for game in options.games:
         bases, rounds = map(int, game.split("x"))
         measure(bases, rounds, options.bundle, options.cores)
@@ -48,15 +50,23 @@ def measure(bases: int, rounds: int, bundle: str, cores: int) -> None:
         shutil.copy(folder / "input" / "base0.png", folder / "input" / "more.png")
         more = snakemake(folder, bundle, rounds, cores)
         shutil.rmtree(folder / "results")
-        networks = bare(folder, bundle, min(bases, max(1, BARE // (2 * rounds))), rounds)
-    beyond = play.seconds - again.seconds
-    memory = max(cost.memory for cost in (plan, play, again, more))
+        start, stage = bare(folder, bundle, min(bases, max(1, BARE // (2 * rounds))), rounds)
+    played = [(play.seconds - again.seconds - start[0]) / stages,
+              (play.cpu - again.cpu - start[1]) / stages]  # fmt: skip
     cells = [
-        f"{bases} x {rounds}", f"{stages}", f"{plan.seconds:.1f} s", f"{play.seconds:.1f} s",
-        f"{1000 * beyond / stages:.1f}", f"{networks:.1f}", f"{again.seconds:.1f} s",
-        f"{more.seconds:.1f} s", f"{memory:.0f} MB",
+        f"{bases} x {rounds}", f"{stages}", both(plan.seconds, plan.cpu),
+        both(play.seconds, play.cpu), both(*played, 1000), both(*stage, 1000),
+        both(played[0] - stage[0] / cores, played[1] - stage[1], 1000),
+        both(again.seconds, again.cpu), both(more.seconds, more.cpu), f"{plan.memory:.0f} MB",
+        f"{max(cost.memory for cost in (play, again, more)):.0f} MB",
     ]  # fmt: skip
     print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def both(clock: float, cpu: float, times: int = 1) -> str:
+    """Seconds, or milliseconds where they are given a thousand times."""
+    unit = {1: "s", 1000: "ms"}[times]
+    return f"{times * clock:.1f} / {times * cpu:.1f} {unit}"
 
 
 def snakemake(folder: Path, bundle: str, rounds: int, cores: int, *more: str) -> Cost:
@@ -69,14 +79,18 @@ def snakemake(folder: Path, bundle: str, rounds: int, cores: int, *more: str) ->
     return run([*command, *settings, f"rounds={rounds}", "--", *targets], folder)
 
 
-def bare(folder: Path, bundle: str, bases: int, rounds: int) -> float:
-    """Milliseconds of a stage in a loop, loading left out: what two sizes of the loop differ by."""
+def bare(folder: Path, bundle: str, bases: int, rounds: int) -> tuple[list[float], list[float]]:
+    """Of a loop without a workflow: its start, and a stage; seconds by the clock and of a CPU."""
     rounds = min(rounds, BARE // 2)
     play = [sys.executable, str(ROOT / "benchmarks" / "overhead.py"), "--play", bundle]
-    short = run([*play, str(bases), "1"], folder).seconds
+    short = run([*play, str(bases), "1"], folder)
     shutil.rmtree(folder / "results")
-    long = run([*play, str(bases), str(rounds + 1)], folder).seconds
-    return 1000 * (long - short) / (2 * bases * rounds)
+    long = run([*play, str(bases), str(rounds + 1)], folder)
+    stage = [
+        (long.seconds - short.seconds) / (2 * bases * rounds),
+        (long.cpu - short.cpu) / (2 * bases * rounds),
+    ]
+    return [short.seconds - 2 * bases * stage[0], short.cpu - 2 * bases * stage[1]], stage
 
 
 if __name__ == "__main__":
