@@ -66,9 +66,8 @@ def asked(function):
                 f"Error: {error.filename}: this cannot be read ({error.strerror})."
             )
 
-    answer.__signature__ = inspect.signature(
-        function
-    )  # Snakemake asks for it at each call
+    # Snakemake asks for it at each call, and finding it out takes longer than most answers.
+    answer.__signature__ = inspect.signature(function)
     return answer
 
 
