@@ -81,7 +81,7 @@ rule attention:
     input:
         text=text_to_paint,
         bundle=generator_files,
-        code=GENERATE_CODE + code("figures/attention.py"),
+        code=GENERATE_CODE + code("figures/strip.py", "figures/attention.py"),
     output:
         report(
             "results/{chain}/attention/round{round}.png",

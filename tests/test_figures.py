@@ -76,19 +76,45 @@ def test_a_bundle_that_does_not_attend_says_so(game: Game):
     assert not game.path("results/cow/attention/round1.png").exists()
 
 
-def test_words_are_ordered_by_what_they_got_and_none_is_shown_black():
-    shares = np.zeros((6, 8, 8), np.float32)
+def test_words_are_ordered_by_what_they_got_and_all_are_shown():
+    shares = np.zeros((9, 8, 8), np.float32)
     shares[3], shares[1, :4], shares[5, :2] = 0.5, 0.6, 0.9
     assert attention.most_attended(shares)[:3] == [3, 1, 5]
-    picture = np.full((8, 8, 3), 128, np.uint8)
-    heated = attention._heated(picture, np.zeros((8, 8)), attention.Normalize(0, 1))
-    assert heated.min(axis=(0, 1)).max() > 0.2  # the coldest place is no black square
-    words = [*"abcdef"]
-    sheet = attention.compose_figure(picture, words, [shares, shares], "a b c d e f")
-    titles = [axis.get_title() for part in sheet.subfigs for axis in part.axes]
-    for word in words:
-        assert titles.count(word) == 2  # the second row of each stage
-    assert sum("%" in title for title in titles) == 2 * attention.MOST
+    picture = Image.new("RGB", (64, 64), (128, 128, 128))
+    page = attention.compose(picture, [*"abcdefghi"], [shares, shares], "a b c d e f g h i")
+    # The dearest word stands beside the picture, in the one colour of its share.
+    large, small = attention.SIDE + GAP, attention.SMALL + GAP
+    top = GAP + round(CAPTION * LEADING) + GAP + 2 * attention.LINE + GAP // 2
+    heat = np.asarray(page.crop((GAP + large, top, GAP + large + 192, top + 192)))
+    assert np.allclose(heat / 255, attention._colours(np.array([0.5]), (0, 0.9)), atol=0.01)
+    # Each word has its panel, in rows of five and four: no place of them is white.
+    top += attention.SIDE + attention.LINE + GAP // 2
+    for number in range(9):
+        left = GAP + number % 5 * small
+        upper = top + number // 5 * (attention.SMALL + attention.LINE + GAP // 2)
+        box = (left, upper, left + attention.SMALL, upper + attention.SMALL)
+        assert np.asarray(page.crop(box)).min(axis=2).max() < 200, number
+    assert page.height > 2 * (attention.SIDE + 2 * attention.SMALL)  # of both stages
+
+
+def test_the_heat_has_the_colours_of_its_bar_and_is_nowhere_black():
+    picture = Image.new("RGB", (64, 64), (10, 10, 10))
+    for share in (0.1, 0.2, 0.4):
+        heat = attention.heated(picture, np.full((8, 8), share), (0.1, 0.4))
+        colour = attention._colours(np.array([share]), (0.1, 0.4))
+        assert np.allclose(np.asarray(heat) / 255, colour, atol=0.01)
+        assert colour.max() > 0.3
+    # Words that are all attended to alike are no division by zero.
+    assert np.asarray(attention.heated(picture, np.full((8, 8), 0.1), (0.1, 0.1))).max() > 0
+
+
+def test_a_long_caption_fits_its_attention():
+    words = ["three", "penguins", "sailboats"] * 7
+    shares = np.full((21, 4, 4), 1 / 21, np.float32)
+    page = attention.compose(Image.new("RGB", (32, 32)), words, [shares], " ".join(words))
+    assert page.width == attention.WIDTH + 2 * GAP
+    edge = np.asarray(page.convert("L"))[:, attention.WIDTH + GAP :]
+    assert (edge == 255).all()
 
 
 def test_a_film_shows_base_and_rounds_in_their_order(show: Game):

@@ -54,6 +54,25 @@ def test_a_long_caption_is_neither_cut_nor_in_its_neighbours_place():
     assert " ".join(lines) == LONG
 
 
+def test_many_rounds_stand_in_even_rows():
+    panels = [Image.new("RGB", (256, 256), (0, 0, 10 * number)) for number in range(21)]
+    image = strip.compose(panels, ["", *["a cow"] * 20])
+    step = strip.SIDE + strip.GAP
+    assert image.width == 7 * step + strip.GAP
+    assert image.height % 3 == 0
+    for number in range(21):
+        left, top = strip.GAP + number % 7 * step, number // 7 * image.height // 3 + strip.GAP
+        panel = np.asarray(image.crop((left, top, left + 256, top + 256)))
+        assert (panel == (0, 0, 10 * number)).all(), number
+
+
+@pytest.mark.parametrize(
+    ("number", "most", "wanted"), [(1, 8, 1), (8, 8, 8), (9, 8, 5), (21, 8, 7), (17, 8, 6)]
+)
+def test_rows_are_even(number: int, most: int, wanted: int):
+    assert strip.even_rows(number, most) == wanted
+
+
 def test_letters_beyond_ascii_are_drawn():
     def drawn(letter: str) -> bytes:
         return bytes(strip.font(24).getmask(letter))

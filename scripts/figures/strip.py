@@ -1,4 +1,7 @@
-"""The strip of a chain: its base and its rounds side by side, what was said beneath."""
+"""The strip of a chain: its base and its rounds side by side, what was said beneath.
+
+More than MOST panels are shown in several rows, read as a page is.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -11,6 +14,7 @@ from scripts.chains import TEXT
 from scripts.files import written
 from scripts.untrusted import open_picture, read_text
 
+MOST = 8  # panels in a row
 SIDE = 256  # height of a picture; smaller and larger ones are brought to it
 GAP = 16  # between panels, and around them
 LABEL, CAPTION = 17, 19  # sizes of type
@@ -40,25 +44,46 @@ def draw(
 
 
 def compose(panels: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:
-    """The panels in a row, numbered from the base on, each with its caption beneath."""
+    """The panels in rows, numbered from the base on, each with its caption beneath."""
+    columns = even_rows(len(panels), MOST)
+    rows = [
+        _row(panels[n : n + columns], captions[n : n + columns], n)
+        for n in range(0, len(panels), columns)
+    ]
+    strip = Image.new("RGB", (max(r.width for r in rows), sum(r.height for r in rows)), "white")
+    top = 0
+    for row in rows:
+        strip.paste(row, (0, top))
+        top += row.height
+    return strip
+
+
+def even_rows(number: int, most: int) -> int:
+    """How many of `number` things stand in a row, at most `most`, so that rows are even."""
+    rows = -(-number // most)
+    return -(-number // rows)
+
+
+def _row(panels: Sequence[Image.Image], captions: Sequence[str], first: int) -> Image.Image:
+    """Panels side by side, numbered from `first` on, with their captions."""
     wrapped = [
         wrap(caption, panel.width, CAPTION) for panel, caption in zip(panels, captions, strict=True)
     ]
     top = GAP + SIDE + GAP // 2
     lines = max(map(len, wrapped))
     height = top + _leading(LABEL) + lines * _leading(CAPTION) + GAP
-    strip = Image.new("RGB", (sum(p.width + GAP for p in panels) + GAP, height), "white")
-    pen = ImageDraw.Draw(strip)
+    row = Image.new("RGB", (sum(p.width + GAP for p in panels) + GAP, height), "white")
+    pen = ImageDraw.Draw(row)
     left = GAP
-    for number, (panel, caption) in enumerate(zip(panels, wrapped, strict=True)):
-        strip.paste(panel, (left, GAP + (SIDE - panel.height) // 2))
+    for number, (panel, caption) in enumerate(zip(panels, wrapped, strict=True), first):
+        row.paste(panel, (left, GAP + (SIDE - panel.height) // 2))
         label = f"round {number}" if number else "base"
         pen.text((left, top), label, font=font(LABEL), fill=GREY)
         for place, line in enumerate(caption):
             y = top + _leading(LABEL) + place * _leading(CAPTION)
             pen.text((left, y), line, font=font(CAPTION), fill=INK)
         left += panel.width + GAP
-    return strip
+    return row
 
 
 def wrap(text: str, width: int, size: int) -> list[str]:
