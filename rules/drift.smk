@@ -33,7 +33,7 @@ rule drift:
             input.pictures,
             input.texts,
             output[0],
-            **measures(bundle_of(wildcards), input, params),
+            **measures(bundle_of(wildcards), input, params, threads),
         )
 
 

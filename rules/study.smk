@@ -8,6 +8,7 @@ rule study:
             name=["curves", "mcd", "attributes", "attractors"],
         ),
         expand("results/study/{name}.tsv", name=["chains", "halflife", "ends"]),
+        "results/study/README.md",
     localrule: True
 
 
@@ -31,7 +32,7 @@ rule study_import:
             exchange.measure_taken,
             params.folder,
             output[0],
-            **measures(bundle_called(config["bundle"]), input, params),
+            **measures(bundle_called(config["bundle"]), input, params, threads),
         )
 
 
@@ -125,12 +126,19 @@ rule study_mcd:
         ),
     params:
         embedding=config["embedding"],
+        generations=STUDY["generations"],
     message:
         "MCD and SDR of the study"
     run:
         from scripts.study import semantic_drift
 
-        tell(semantic_drift.measure, input.chains, *output, params.embedding)
+        tell(
+            semantic_drift.measure,
+            input.chains,
+            *output,
+            params.embedding,
+            params.generations,
+        )
 
 
 rule study_attributes:
@@ -190,3 +198,20 @@ rule study_attractors:
 
         tell(attractors.write, input.chains, output.ends, output.table)
         tell(attractors.draw, output.table, output.plot)
+
+
+rule study_page:
+    input:
+        tables=expand(
+            "results/study/{name}.tsv",
+            name=["chains", "curves", "mcd", "halflife", "attractors", "ends"],
+        ),
+        code=code("study/page.py"),
+    output:
+        "results/study/README.md",
+    message:
+        "The study on one page: {output}"
+    run:
+        from scripts.study import page
+
+        tell(page.write, "results/study", output[0])

@@ -147,7 +147,7 @@ def test_every_setting_is_explained_and_has_its_default():
         "captioner": {"beam": 1},
         "embedding": "all-MiniLM-L6-v2",
         "library": "input",
-        "study": {"bases": ["*"], "seeds": [], "bundles": [], "imported": []},
+        "study": {"bases": ["*"], "seeds": [], "bundles": [], "imported": [], "generations": 20},
         "verify": 0.1,
     }
     schema = settings.load_schema(str(SCHEMA))

@@ -15,10 +15,11 @@ def attributes_of(wildcards):
     return [str(path)] if path.exists() else []
 
 
-def measures(bundle, input, params):
+def measures(bundle, input, params, threads):
     """What chains are measured with."""
     return {
         "bundle": bundle,
         "attributes": next(iter(input.attributes), None),
         "embedding": params.embedding,
+        "threads": threads,
     }

@@ -27,6 +27,8 @@ def study_bases(_=None):
 
 @asked
 def imported_tables(_):
+    bundles = {chain_called(name).bundle for name in study_chains()}
+    studied.check_imported(STUDY["imported"], bundles)
     return [
         f"results/study/imported/{number}.tsv"
         for number in range(len(STUDY["imported"]))
@@ -66,6 +68,7 @@ def played():
     return [
         Played(
             name,
+            chain_called(name).bundle,
             Path(base),
             [Path(f"results/{name}/round{n}.txt") for n in rounds],
             [Path(f"results/{name}/round{n}.png") for n in rounds],

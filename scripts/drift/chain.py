@@ -36,6 +36,7 @@ def write(
     bundle: Bundle,
     attributes: Path | str | None,
     embedding: str,
+    threads: int,
 ) -> None:
     """Write drift.tsv: one line for each round.
 
@@ -50,6 +51,7 @@ def write(
         meaning=Meaning.of(bundle),
         attributes=known,
         embedding=embedding,
+        threads=threads,
     )
     write_rows(rows, table)
 
@@ -62,13 +64,20 @@ def measure(
     meaning: Meaning | None,
     attributes: Attributes | None,
     embedding: str = language.PACKAGED,
+    threads: int = 1,
 ) -> list[Row]:
     """A row for each round, of its caption and the picture that was painted from it.
 
-    `base` is None in a text-first chain, whose first caption is the base text.
+    `base` is None in a text-first chain, whose first caption is the base text. The last caption
+    may be without a picture, in chains that end with it. More than one thread may change the last
+    bits.
     """
+    import torch
+
+    torch.set_num_threads(threads)  # this thread's
     vectors = language.embed(list(captions), embedding)
-    seen = [meaning.picture(picture) for picture in pictures] if meaning else []
+    unpainted = [None] * (len(captions) - len(pictures))
+    seen = [*(meaning.picture(picture) for picture in pictures), *unpainted] if meaning else []
     told = [meaning.sentence(caption) for caption in captions] if meaning else []
     begun = meaning.picture(base) if meaning and base else None
     first_pixels = pixels(base) if base else None
@@ -82,9 +91,9 @@ def measure(
         row["agreement"] = _cosine(seen, place, told, place)
         row["agreement_first"] = _cosine(seen, place, told, 0)
         row["caption_base"] = float(told[place] @ begun) if _both(begun, told, place) else None
-        row["meaning_base"] = float(seen[place] @ begun) if begun is not None else None
+        row["meaning_base"] = float(seen[place] @ begun) if _both(begun, seen, place) else None
         row["pixels_base"] = None
-        if first_pixels is not None:
+        if first_pixels is not None and place < len(pictures):
             row["pixels_base"] = alike(pixels(pictures[place]), first_pixels)
         if facts:
             for name, value in facts[place].items():
@@ -106,12 +115,12 @@ def _beside(name: str, caption: str, other: str | None) -> Row:
     }
 
 
-def _both(begun: object, told: Sequence[object], place: int) -> bool:
-    return begun is not None and told[place] is not None
+def _both(begun: object, others: Sequence[object], place: int) -> bool:
+    return begun is not None and others[place] is not None
 
 
 def _cosine(seen: Sequence, place: int, told: Sequence, other: int) -> float | None:
-    if not seen or told[other] is None:
+    if not seen or seen[place] is None or told[other] is None:
         return None
     return float(seen[place] @ told[other])
 

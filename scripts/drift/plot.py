@@ -7,18 +7,21 @@ from scripts.figures import plots
 
 CURVES = (
     (
-        "Captions: nearness in meaning (cosine)",
-        {"cosine_first": "to round 1's", "cosine_previous": "to the last round's"},
+        "Captions: nearness in meaning",
+        "cosine",
+        {"cosine_first": "to round 1's", "cosine_previous": "to that of the round before"},
         "needs two rounds",
     ),
     (
-        "Pictures and captions (cosine of the DAMSM)",
+        "Pictures and captions, as the bundle's DAMSM sees them",
+        "cosine",
         {"agreement": "picture and its caption", "caption_base": "caption and base picture"},
         "this bundle has no image encoder",
     ),
     (
         "Pictures: likeness to the base picture",
-        {"meaning_base": "in meaning (cosine)", "pixels_base": "in pixels (share)"},
+        "cosine; 1 − difference",
+        {"meaning_base": "in meaning (cosine)", "pixels_base": "in pixels (1 − difference)"},
         "this chain began with a text",
     ),
 )
@@ -32,8 +35,9 @@ def draw(table: Path | str, out: Path | str, chain: str) -> None:
     count = 3 if not attributes else 4
     sheet, axes = plots.figure(1.9 * count + 0.6, count, 1, sharex=True)
     rounds = [row["round"] for row in rows]
-    for panel, (title, curves, otherwise) in zip(axes[:, 0], CURVES, strict=False):
+    for panel, (title, unit, curves, otherwise) in zip(axes[:, 0], CURVES, strict=False):
         panel.set_title(title, fontsize=10, loc="left")
+        panel.set_ylabel(unit, fontsize=9)
         there = {name: label for name, label in curves.items() if _any(rows, name)}
         for number, (name, label) in enumerate(there.items()):
             plots.line(panel, number, rounds, [row[name] for row in rows], label)
@@ -42,6 +46,7 @@ def draw(table: Path | str, out: Path | str, chain: str) -> None:
             panel.set_ylim(min(0, *(row[name] or 0 for row in rows for name in there)), 1.05)
         else:
             plots.say(panel, f"nothing to show: {otherwise}")
+            panel.set_yticks([])
     if attributes:
         _attributes(axes[3, 0], rows, attributes)
     axes[-1, 0].set_xlabel("round")
@@ -55,25 +60,29 @@ def _any(rows: list[Row], name: str) -> bool:
 
 
 def _attributes(panel, rows: list[Row], names: list[str]) -> None:
-    """For each attribute what the captions say, set where it is kept and hollow where it is not."""
+    """For each attribute whether captions keep it; what they say, where it changes."""
     panel.set_title(
         "What captions say: full as in round 1, hollow otherwise", fontsize=10, loc="left"
     )
+    few, some = len(rows) <= 10, len(rows) <= 25
     for place, name in enumerate(reversed(names)):
+        before: object = ""
         for row in rows:
             kept = row[f"{name}_kept"]
-            colour = plots.COLOURS[0] if kept else plots.COLOURS[1]
             if kept is None:
                 continue
+            colour = plots.COLOURS[0] if kept else plots.COLOURS[1]
             panel.plot(
-                row["round"], place, "o", markersize=9,
+                row["round"], place, "o", markersize=9 if few else 6,
                 markerfacecolor=colour if kept else "white", markeredgecolor=colour,
             )  # fmt: skip
-            if len(rows) <= 10:
+            if some and row[name] != before:
                 said = str(row[name]) if row[name] is not None else "–"
                 panel.annotate(
-                    said, (row["round"], place), (0, 8), textcoords="offset points",
-                    ha="center", fontsize=7,
+                    said, (row["round"], place), (0, 7), textcoords="offset points",
+                    ha="center" if few else "left", fontsize=8 if few else 7,
+                    rotation=0 if few else 20,
                 )  # fmt: skip
+            before = row[name]
     panel.set_yticks(range(len(names)), list(reversed(names)))
-    panel.set_ylim(-0.6, len(names) - 0.3)
+    panel.set_ylim(-0.6, len(names) - 0.2)

@@ -57,13 +57,12 @@ def embed(captions: list[str], model: str = PACKAGED) -> np.ndarray:
     """
     import numpy as np
 
-    network = _model(model)
-    return np.stack(
-        [
-            network.encode(caption, normalize_embeddings=True, show_progress_bar=False)
-            for caption in captions
-        ]
-    )
+    return np.stack([_vector(caption, model) for caption in captions])
+
+
+@lru_cache(maxsize=20_000)  # chains say the same again and again
+def _vector(caption: str, model: str) -> np.ndarray:
+    return _model(model).encode(caption, normalize_embeddings=True, show_progress_bar=False)
 
 
 @lru_cache

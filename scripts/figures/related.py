@@ -25,7 +25,7 @@ SHOWN = 5  # pictures of each row
 SIDE = 192  # of a picture, in pixels
 
 
-def index(pictures: Sequence[Path | str], out: Path | str, bundle: Bundle) -> int:
+def index(pictures: Sequence[Path | str], out: Path | str, bundle: Bundle, threads: int = 1) -> int:
     """Bring an index of pictures up to date, and tell how many had to be looked at.
 
     The index is a numpy archive: `names`, `digests`, `meaning` (N, D), `pixels` (N, 12288) of
@@ -37,6 +37,7 @@ def index(pictures: Sequence[Path | str], out: Path | str, bundle: Bundle) -> in
             f"{bundle.folder}: this bundle has no image encoder, which tells what pictures mean;"
             " related pictures need one that has."
         )
+    _compute_on(threads)
     eyes = digest(bundle.weights("image_encoder"))
     known = _known(Path(out), eyes)
     rows, new = [], 0
@@ -74,13 +75,16 @@ def _known(path: Path, eyes: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         return {}  # an index that is damaged is made anew
 
 
-def draw(base: Path | str, library: Path | str, out: Path | str, bundle: Bundle) -> None:
+def draw(
+    base: Path | str, library: Path | str, out: Path | str, bundle: Bundle, threads: int = 1
+) -> None:
     """Writes the base picture beside the nearest in meaning and the nearest in pixels, as a PNG.
 
     Raises UserError if the base is a text, or a picture cannot be read.
     """
     if Path(base).suffix.lower() == ".txt":
         raise UserError(f"{base}: a text has no related pictures; ask for those of a picture.")
+    _compute_on(threads)
     picture = open_picture(base)
     with np.load(library, allow_pickle=False) as found:
         names = [str(name) for name in found["names"]]
@@ -91,7 +95,10 @@ def draw(base: Path | str, library: Path | str, out: Path | str, bundle: Bundle)
         raise UserError(f"config: library: the folder holds no picture other than {base}.")
     near = Meaning(bundle).picture(picture).numpy() @ meanings.T
     alike = 1 - np.abs(flat - pixels(picture).reshape(-1)).mean(axis=1)
-    rows = [("nearest in meaning (cosine)", near), ("nearest in pixels (likeness)", alike)]
+    rows = [
+        ("nearest in meaning (cosine of what the bundle's DAMSM sees)", near),
+        ("nearest in pixels (1 less their mean difference)", alike),
+    ]
     best = [
         (
             title,
@@ -101,6 +108,12 @@ def draw(base: Path | str, library: Path | str, out: Path | str, bundle: Bundle)
     ]
     with written(out) as half:
         compose(picture, best).save(half, format="PNG")
+
+
+def _compute_on(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)  # this thread's; more would change the last bits
 
 
 def compose(

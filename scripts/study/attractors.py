@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 
 from scripts.drift.chain import Row, read_rows, write_rows
 from scripts.figures import plots
@@ -85,11 +86,11 @@ def draw(shares: Path | str, out: Path | str) -> None:
         top = group[:SHOWN][::-1]
         total = sum(row["chains"] for row in group)
         panel.barh(
-            [str(row["caption"])[:70] for row in top], [100 * row["share"] for row in top],
+            [fill(str(row["caption"]), 48) for row in top], [100 * row["share"] for row in top],
             color=plots.COLOURS[number % len(plots.COLOURS)],
         )  # fmt: skip
-        panel.tick_params(axis="y", labelsize=7)
-        panel.set_xlabel(f"share of {total} chains, %", fontsize=8)
-        panel.set_title(f"{bundle}: {len(group)} different last captions", fontsize=9, loc="left")
+        panel.tick_params(axis="y", labelsize=8)
+        panel.set_xlabel(f"share of {total} chains, %", fontsize=9)
+        panel.set_title(f"{bundle}: {len(group)} different last captions", fontsize=10, loc="left")
     sheet.suptitle("The captions that chains end in", fontsize=11)
     plots.save(sheet, out)

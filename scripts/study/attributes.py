@@ -29,8 +29,9 @@ def write(chains: Path | str, compliance: Path | str, halves: Path | str) -> Non
             if not own:
                 continue
             life = half_life([row["round"] for row in own], [row["mean"] for row in own])
-            chains_rounds = sum(row["chains"] for row in own)
-            pooled = sum(row["mean"] * row["chains"] for row in own) / chains_rounds
+            later = [row for row in own if row["round"] > 1]  # round 1 keeps all by definition
+            asked = sum(row["chains"] for row in later)
+            pooled = sum(row["mean"] * row["chains"] for row in later) / asked if asked else None
             found.append(
                 {
                     "bundle": bundle,
@@ -69,5 +70,5 @@ def draw(compliance: Path | str, out: Path | str) -> None:
         plots.save(sheet, out)
         return
     names = dict.fromkeys(str(row["measure"]) for row in rows)
-    titles = {name: f"{name.removesuffix('_kept')} kept (share of chains)" for name in names}
-    draw_curves(compliance, out, titles, "What captions keep of round 1")
+    titles = {name: (name.removesuffix("_kept"), "share of chains") for name in names}
+    draw_curves(compliance, out, titles, "What captions still say as round 1's did", level=0.5)

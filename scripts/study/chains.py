@@ -49,6 +49,19 @@ def expand(seeds: Iterable[int | str]) -> list[int]:
     return list(numbers)
 
 
+def check_imported(folders: Iterable[Path | str], bundles: Iterable[str]) -> None:
+    """Raises UserError if chains of two origins would bear one name in the study's tables."""
+    known = dict.fromkeys(bundles, "a bundle of this study")
+    for folder in folders:
+        name = Path(folder).name
+        if name in known:
+            raise UserError(
+                f"config: study.imported: {folder} has the name of {known[name]}, by which its"
+                " chains are told apart; rename the folder."
+            )
+        known[name] = str(folder)
+
+
 def join(
     tables: Sequence[Path | str],
     chains: Sequence[str],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,13 @@ from scripts.study.chains import by_bundle
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
-MEASURES = {
-    "cosine_first": "caption and round 1's (cosine)",
-    "agreement": "picture and its caption (cosine)",
-    "meaning_base": "picture and base, in meaning (cosine)",
-    "pixels_base": "picture and base, in pixels (share)",
-    "bleu_first": "caption and round 1's (BLEU-4)",
+MEASURES = {  # of each column of drift.tsv: what it compares, and its unit
+    "cosine_first": ("caption and round 1's, in meaning", "cosine"),
+    "bleu_first": ("caption and round 1's, in words", "BLEU-4"),
+    "meaning_base": ("picture and base, in meaning", "cosine"),
+    "pixels_base": ("picture and base, in pixels", "1 − difference"),
+    "agreement": ("picture and its own caption", "cosine"),
+    "caption_base": ("caption and base picture", "cosine"),
 }
 
 
@@ -72,32 +73,51 @@ def write(chains: Path | str, out: Path | str) -> None:
     write_rows(table(read_rows(chains), MEASURES), out)
 
 
-def draw(curves: Path | str, out: Path | str, names: dict[str, str], title: str) -> None:
-    """Draw curves.tsv as an SVG: a panel, titled by `names`, for each measure that has a curve."""
+def draw(
+    curves: Path | str,
+    out: Path | str,
+    names: dict[str, tuple[str, str]],
+    title: str,
+    level: float | None = None,
+) -> None:
+    """Draw curves.tsv as an SVG: a panel for each measure of `names` that has a curve.
+
+    `names` has title and unit of each; `level` is a line to be drawn across.
+    """
     rows = read_rows(curves)
     there = [measure for measure in names if any(row["measure"] == measure for row in rows)]
     columns = 2 if len(there) > 1 else 1
     lines = -(-len(there) // columns)
-    sheet, axes = plots.figure(2.6 * lines + 0.7, lines, columns)
+    sheet, axes = plots.figure(2.6 * lines + 0.7, lines, columns, sharex=True)
     for panel in axes.flat[len(there) :]:
         panel.set_visible(False)
     for panel, measure in zip(axes.flat, there, strict=False):
-        panel.set_title(names[measure], fontsize=9, loc="left")
+        what, unit = names[measure]
+        panel.set_title(what, fontsize=10, loc="left")
+        panel.set_ylabel(unit, fontsize=9)
         own = [row for row in rows if row["measure"] == measure]
         for number, (bundle, group) in enumerate(by_bundle(own).items()):
             rounds = [row["round"] for row in group]
-            chains = max(row["chains"] for row in group)
-            plots.line(
-                panel, number, rounds, [row["mean"] for row in group], f"{bundle}, {chains} chains"
-            )
+            told = f"{bundle}, {_range([row['chains'] for row in group])} chains"
+            plots.line(panel, number, rounds, [row["mean"] for row in group], told)
             if all(row["low"] is not None for row in group):
                 panel.fill_between(
                     rounds, [row["low"] for row in group], [row["high"] for row in group],
                     color=plots.COLOURS[number % len(plots.COLOURS)], alpha=0.18, linewidth=0,
                 )  # fmt: skip
-        lowest = min([0, *(row["mean"] for row in own)])
+        lowest = min([0, *(row["mean"] if row["low"] is None else row["low"] for row in own)])
         panel.set_ylim(lowest, 1.05)
-        panel.set_xlabel("round", fontsize=8)
-        panel.legend(fontsize=7, loc="lower left")
-    sheet.suptitle(f"{title}; means and {CONFIDENCE:.0%} bands over base pictures", fontsize=11)
+        if level is not None:
+            panel.axhline(level, color="#888", linewidth=1, linestyle=":")
+        panel.legend(fontsize=8, loc="lower left")
+        panel.set_xlabel("round", fontsize=9)
+        panel.tick_params(labelbottom=True)
+    banded = any(row["low"] is not None for row in rows)
+    bands = f", and {CONFIDENCE:.0%} bands over bases" if banded else ""
+    sheet.suptitle(f"{title}: means{bands}", fontsize=11)
     plots.save(sheet, out)
+
+
+def _range(numbers: Collection[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"

@@ -10,13 +10,11 @@ captions-first and images-first; both names are read.)
 from __future__ import annotations
 
 import csv
+import io
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
-
-from PIL import Image
 
 from scripts.bundles import Bundle
 from scripts.chains import TEXT
@@ -24,7 +22,9 @@ from scripts.drift.attributes import Attributes
 from scripts.drift.chain import Row, measure, write_rows
 from scripts.drift.pictures import Meaning
 from scripts.errors import UserError
+from scripts.files import written
 from scripts.untrusted import open_picture, read_text
+from scripts.words import tidy
 
 FOLDERS = {"text": ("text-first", "captions-first"), "image": ("image-first", "images-first")}
 ENDINGS = (".png", ".jpg")
@@ -35,6 +35,7 @@ class Played:
     """The files of a chain: its base, and the captions and pictures of its rounds."""
 
     name: str
+    bundle: str
     base: Path
     texts: Sequence[Path]
     pictures: Sequence[Path]
@@ -43,56 +44,54 @@ class Played:
     def first(self) -> str:
         return "text" if self.base.suffix.lower() == TEXT else "image"
 
+    def generations(self) -> list[Path]:
+        """The base, then caption and picture in turn; the first caption of a text is the text."""
+        rounds = zip(self.texts, self.pictures, strict=True)
+        played = [file for round_ in rounds for file in round_]
+        return played if self.first == "text" else [self.base, *played]
+
 
 def export(chains: Sequence[Played], folder: Path | str) -> None:
-    """Write chains into a folder in the published layout."""
+    """Write chains in the published layout, each bundle's into a folder of its name."""
+    tables: dict[Path, list[tuple[str, str]]] = {}
     for chain in chains:
-        root = Path(folder) / FOLDERS[chain.first][0]
-        stages = [*_alternating(chain)]
-        if chain.first == "image":
-            stages.insert(0, chain.base)
-        for generation, file in enumerate(stages):
+        root = Path(folder) / chain.bundle / FOLDERS[chain.first][0]
+        for generation, file in enumerate(chain.generations()):
             if file.suffix.lower() == TEXT:
-                _add(root / f"gen-{generation}.csv", chain.name, read_text(file))
+                told = tables.setdefault(root / f"gen-{generation}.csv", [])
+                told.append((f"{chain.name}.png", read_text(file)))
             else:
-                place = root / f"gen-{generation}" / f"{chain.name}.png"
-                place.parent.mkdir(parents=True, exist_ok=True)
-                if file.suffix.lower() == ".png":
-                    shutil.copyfile(file, place)
-                else:
-                    open_picture(file).save(place)
+                _put(file, root / f"gen-{generation}" / f"{chain.name}.png")
+    for table, told in tables.items():
+        with written(table) as half, half.open("w", encoding="utf-8", newline="") as lines:
+            csv.writer(lines).writerows([("filename", "caption"), *told])
 
 
-def _alternating(chain: Played) -> Sequence[Path]:
-    """Caption, picture, caption …; a text-first chain's first caption is its base text."""
-    return [file for pair in zip(chain.texts, chain.pictures, strict=True) for file in pair]
-
-
-def _add(table: Path, name: str, caption: str) -> None:
-    table.parent.mkdir(parents=True, exist_ok=True)
-    new = not table.exists()
-    with table.open("a", encoding="utf-8", newline="") as lines:
-        out = csv.writer(lines)
-        if new:
-            out.writerow(["filename", "caption"])
-        out.writerow([f"{name}.png", caption])
+def _put(picture: Path, place: Path) -> None:
+    """Copies a picture, or writes it as PNG if it is none."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if picture.suffix.lower() == ".png":
+        shutil.copyfile(picture, place)
+    else:
+        open_picture(picture).save(place)
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A chain that somebody else played."""
+    """A chain that somebody else played; it may end with a caption that was not painted."""
 
     name: str
     first: str
-    base: Image.Image | None  # of an image-first chain
+    base: Path | None  # of an image-first chain
     captions: list[str]
-    pictures: list[Image.Image]
+    pictures: list[Path]
 
 
 def read(folder: Path | str) -> list[Taken]:
     """The chains in a folder of the published layout, text-first ones first.
 
-    Raises UserError if there is none, or a generation lacks a chain that generation 0 has.
+    Raises UserError if there is none, if a generation is missing or lacks a chain that generation
+    0 has, or if a caption is missing or there twice.
     """
     chains: list[Taken] = []
     for first, folders in FOLDERS.items():
@@ -108,16 +107,14 @@ def read(folder: Path | str) -> list[Taken]:
 
 def _read_chains(root: Path, first: str) -> list[Taken]:
     generations: list[dict[str, str | Path]] = []
-    for number in count():
+    for number in range(_last(root) + 1):
         is_text = (number % 2 == 0) == (first == "text")
         place = root / (f"gen-{number}.csv" if is_text else f"gen-{number}")
         if not place.exists():
-            break
+            raise UserError(f"{place} is missing, while there is a gen-{_last(root)}.")
         generations.append(_captions(place) if is_text else _pictures(place))
-    if len(generations) < 3:
-        raise UserError(
-            f"{root}: {len(generations)} generations; a round needs two beside the first."
-        )
+    if len(generations) < 2:
+        raise UserError(f"{root}: nothing comes after generation 0; there is nothing to measure.")
     for number, generation in enumerate(generations):
         lacking = sorted(set(generations[0]) - set(generation))
         if lacking:
@@ -126,17 +123,14 @@ def _read_chains(root: Path, first: str) -> list[Taken]:
     for name in generations[0]:
         own = [generation[name] for generation in generations]
         base = own.pop(0) if first == "image" else None
-        rounds = len(own) // 2
-        chains.append(
-            Taken(
-                name,
-                first,
-                open_picture(base) if base is not None else None,
-                [str(caption) for caption in own[0 : 2 * rounds : 2]],
-                [open_picture(picture) for picture in own[1 : 2 * rounds : 2]],
-            )
-        )
+        chains.append(Taken(name, first, base, own[0::2], own[1::2]))
     return chains
+
+
+def _last(root: Path) -> int:
+    """The number of the last generation; -1 if there is none."""
+    names = (path.name.removeprefix("gen-").removesuffix(".csv") for path in root.glob("gen-*"))
+    return max((int(name) for name in names if name.isdigit()), default=-1)
 
 
 def _captions(table: Path) -> dict[str, str | Path]:
@@ -146,10 +140,21 @@ def _captions(table: Path) -> dict[str, str | Path]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("latin-1")
-    rows = [*csv.DictReader(text.splitlines())]
+    try:
+        rows = [*csv.DictReader(io.StringIO(text, newline=""))]
+    except csv.Error as error:
+        raise UserError(f"{table}: this is no table of comma-separated values ({error}).") from None
     if not rows or not {"filename", "caption"} <= set(rows[0]):
         raise UserError(f"{table}: expected the columns filename and caption.")
-    return {_stem(row["filename"]): row["caption"].strip() for row in rows}
+    told: dict[str, str | Path] = {}
+    for row in rows:
+        name, caption = _stem(row["filename"] or ""), tidy(row["caption"] or "")
+        if not caption:
+            raise UserError(f"{table}: {name} has no caption.")
+        if name in told:
+            raise UserError(f"{table}: {name} is there twice.")
+        told[name] = caption
+    return told
 
 
 def _pictures(folder: Path) -> dict[str, str | Path]:
@@ -168,6 +173,7 @@ def measure_taken(
     bundle: Bundle,
     attributes: Path | str | None,
     embedding: str,
+    threads: int,
 ) -> None:
     """Write the drift of the chains in a folder as a study's table has it.
 
@@ -182,8 +188,13 @@ def measure_taken(
             "bundle": Path(folder).name, "first": chain.first,
         }  # fmt: skip
         measured = measure(
-            chain.base, chain.pictures, chain.captions,
-            meaning=meaning, attributes=known, embedding=embedding,
-        )  # fmt: skip
+            open_picture(chain.base) if chain.base else None,
+            [open_picture(picture) for picture in chain.pictures],
+            chain.captions,
+            meaning=meaning,
+            attributes=known,
+            embedding=embedding,
+            threads=threads,
+        )
         rows += [{**whose, **row} for row in measured]
     write_rows(rows, out)
