@@ -65,6 +65,8 @@ def _liven(part: str, network: nn.Module) -> None:
         network.decoder.embedding.weight *= 3
         network.decoder.linear.weight *= 8
         network.decoder.linear.bias[:4] = -1e3  # it never says <end>
+    if part == "image_encoder":
+        network(torch.randn(64, 3, 32, 32) / 4 + torch.rand(64, 3, 1, 1) * 2 - 1)
     if part == "generator":
         sizes = network.config
         words = torch.rand(32, sizes.sentence, 5) - 0.5

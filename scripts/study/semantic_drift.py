@@ -92,8 +92,13 @@ def sdr(similar: Mapping[int, float]) -> Fit:
         return Fit(note="the fit does not converge")
     except OptimizeWarning:
         return Fit(note="the fit is not determined: other a, b, c would do as well")
-    note = "" if a > 0 and b > 0 else "similarity does not fall towards a level"
-    return Fit(float(a), float(b), float(c), float(np.sqrt(spread[1, 1])), note)
+    error = float(np.sqrt(spread[1, 1]))
+    note = ""
+    if a <= 0 or b <= 0:
+        note = "similarity does not fall towards a level"
+    elif error >= b:
+        note = "the rate cannot be told from 0"
+    return Fit(float(a), float(b), float(c), error, note)
 
 
 def _decay(g: np.ndarray, a: float, b: float, c: float) -> np.ndarray:
