@@ -68,15 +68,20 @@ rule study_bases:
     input:
         ART,
     output:
-        pictures=expand("input/scene-{number:02}.png", number=range(1, 25)),
-        texts=expand("input/told-{number:02}.txt", number=range(1, 9)),
+        pictures=expand("docs/study/input/scene-{number:02}.png", number=range(1, 25)),
+        texts=expand("docs/study/input/told-{number:02}.txt", number=range(1, 9)),
     message:
         "Base pictures and base texts of a study, of scenes that were never trained on"
     run:
         from scripts.storybook.dataset import write_study
 
         tell(
-            write_study, input, output.pictures, output.texts, SCENES["held-out"][0]
+            write_study,
+            input,
+            output.pictures,
+            output.texts,
+            SCENES["held-out"][0],
+            SCENES["train"],
         )
 
 

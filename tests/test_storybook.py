@@ -2,6 +2,7 @@
 
 import json
 import random
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 from scripts.errors import UserError
 from scripts.storybook import grammar, world
 from scripts.storybook.artwork import ICONS
-from scripts.storybook.dataset import scene_of, write
+from scripts.storybook.dataset import scene_of, unseen, write
 
 pytest.importorskip("resvg_py")
 
@@ -38,6 +39,14 @@ def test_every_caption_says_all_of_its_scene():
         scene, captions = scene_of(5, number)
         for caption in captions:
             assert grammar.read(caption) == scene.content, caption
+
+
+def test_bases_of_a_study_are_scenes_that_were_not_trained_on():
+    trained = {scene_of(1, number)[0] for number in range(5000)}
+    others = [scene for scene, _ in islice(unseen(2, trained), 60)]
+    assert len(set(others)) == 60 and trained.isdisjoint(others)
+    # which scenes of another seed need not be
+    assert any(scene_of(2, number)[0] in trained for number in range(60))
 
 
 def test_captions_of_a_scene_differ():

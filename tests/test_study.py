@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import WORDS, Game, make_bundle, make_picture
+from conftest import ROOT, WORDS, Game, make_bundle, make_picture
 from PIL import Image
 from scipy.optimize import least_squares, minimize_scalar
 from sentence_transformers import SentenceTransformer
 
+from scripts import settings
 from scripts.bundles import Bundle
+from scripts.chains import BaseFiles
 from scripts.drift import texts
 from scripts.drift.chain import read_rows, write_rows
 from scripts.errors import UserError
@@ -56,6 +58,16 @@ def test_chains_of_a_study_are_named_by_globs_ranges_and_lists():
         names(["cow"], {**STUDY, "bases": ["z*"]}, 100, "a")
     with pytest.raises(UserError, match="the range 9-3 ends before it begins"):
         expand(["9-3"])
+
+
+def test_the_study_that_is_told_of_can_be_played():
+    folder = ROOT / "docs" / "study"
+    config = settings.read(folder / "config.yaml", ROOT / "rules/schemas/config.schema.yaml")
+    images = BaseFiles.read(folder / "input").files
+    assert sum(file.endswith(".png") for (file,) in images.values()) >= 24
+    assert len(names(images, {**STUDY, **config["study"]}, 100, "storybook")) == 4 * len(images)
+    assert config["rounds"] >= 20
+    assert (folder / "models" / "storybook" / "bundle.yaml").exists()
 
 
 def test_a_study_holds_every_chain(studied: Game):

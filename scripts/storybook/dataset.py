@@ -2,7 +2,9 @@
 
 import json
 import random
+from collections.abc import Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 from scripts.files import written
@@ -72,13 +74,35 @@ def write_bases(artwork: list[str], folder: Path | str, side: int = 256) -> None
             picture.save(half, format="PNG", optimize=True)
 
 
-def write_study(artwork: list[str], pictures: list[str], texts: list[str], seed: int) -> None:
-    """Base pictures of scenes of a seed, and base texts: what is told of the scenes after them."""
+def write_study(
+    artwork: list[str],
+    pictures: list[str],
+    texts: list[str],
+    seed: int,
+    trained: tuple[int, int],
+) -> None:
+    """Base pictures of scenes of a seed, and base texts: what is told of the scenes after them.
+
+    Scenes that are among the `trained` ones (a seed, and how many) are passed over: in a world of
+    few choices, another seed alone makes no other scenes.
+    """
     renderer = Renderer(Artwork(artwork), 256)
-    for number, path in enumerate(pictures):
-        picture, _ = renderer.render(scene_of(seed, number)[0])
+    others = unseen(seed, {scene_of(trained[0], number)[0] for number in range(trained[1])})
+    for path in pictures:
+        picture, _ = renderer.render(next(others)[0])
         with written(path) as half:
             picture.save(half, format="PNG", optimize=True)
-    for number, path in enumerate(texts, len(pictures)):
+    for path in texts:
+        told = next(others)[1]
         with written(path) as half:
-            half.write_text(scene_of(seed, number)[1][0] + "\n", encoding="utf-8")
+            half.write_text(told[0] + "\n", encoding="utf-8")
+
+
+def unseen(seed: int, seen: Container[Scene]) -> Iterator[tuple[Scene, list[str]]]:
+    """Scenes of a seed with their captions, one of each, none of them among those seen."""
+    before: set[Scene] = set()
+    for number in count():
+        scene, told = scene_of(seed, number)
+        if scene not in seen and scene not in before:
+            before.add(scene)
+            yield scene, told
