@@ -33,7 +33,10 @@ def draw(table: Path | str, out: Path | str, chain: str) -> None:
     kept = [name for name in rows[0] if name.endswith("_kept") and _any(rows, name)]
     attributes = [name.removesuffix("_kept") for name in kept]
     count = 3 if not attributes else 4
-    sheet, axes = plots.figure(1.9 * count + 0.6, count, 1, sharex=True)
+    heights = [1.9] * 3 + ([0.6 + 0.42 * len(attributes)] if attributes else [])
+    sheet, axes = plots.figure(
+        sum(heights) + 0.6, count, 1, sharex=True, gridspec_kw={"height_ratios": heights}
+    )
     rounds = [row["round"] for row in rows]
     for panel, (title, unit, curves, otherwise) in zip(axes[:, 0], CURVES, strict=False):
         panel.set_title(title, fontsize=10, loc="left")

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from scripts.files import written
@@ -39,6 +40,18 @@ def line(
         x, values, color=COLOURS[number % len(COLOURS)], marker=MARKS[number % len(MARKS)],
         markersize=4, linewidth=1.6, label=label,
     )  # fmt: skip
+
+
+def legend(sheet: Figure, labels: Sequence[str]) -> None:
+    """One legend for all panels beneath them: the curves of the numbers of these labels."""
+    curves = [
+        Line2D(
+            [], [], color=COLOURS[number % len(COLOURS)], marker=MARKS[number % len(MARKS)],
+            markersize=4, linewidth=1.6, label=label,
+        )
+        for number, label in enumerate(labels)
+    ]  # fmt: skip
+    sheet.legend(handles=curves, loc="outside lower left", fontsize=8, ncols=3, frameon=False)
 
 
 def say(panel: Axes, text: str) -> None:

@@ -86,6 +86,7 @@ def draw(
     """
     rows = read_rows(curves)
     there = [measure for measure in names if any(row["measure"] == measure for row in rows)]
+    bundles = [*by_bundle(rows)]
     columns = 2 if len(there) > 1 else 1
     lines = -(-len(there) // columns)
     sheet, axes = plots.figure(2.6 * lines + 0.7, lines, columns, sharex=True)
@@ -93,13 +94,14 @@ def draw(
         panel.set_visible(False)
     for panel, measure in zip(axes.flat, there, strict=False):
         what, unit = names[measure]
-        panel.set_title(what, fontsize=10, loc="left")
-        panel.set_ylabel(unit, fontsize=9)
         own = [row for row in rows if row["measure"] == measure]
-        for number, (bundle, group) in enumerate(by_bundle(own).items()):
+        counts = _range([row["chains"] for row in own])
+        panel.set_title(f"{what} ({counts} chains)", fontsize=10, loc="left")
+        panel.set_ylabel(unit, fontsize=9)
+        for bundle, group in by_bundle(own).items():
+            number = bundles.index(bundle)
             rounds = [row["round"] for row in group]
-            told = f"{bundle}, {_range([row['chains'] for row in group])} chains"
-            plots.line(panel, number, rounds, [row["mean"] for row in group], told)
+            plots.line(panel, number, rounds, [row["mean"] for row in group], bundle)
             if all(row["low"] is not None for row in group):
                 panel.fill_between(
                     rounds, [row["low"] for row in group], [row["high"] for row in group],
@@ -109,12 +111,12 @@ def draw(
         panel.set_ylim(lowest, 1.05)
         if level is not None:
             panel.axhline(level, color="#888", linewidth=1, linestyle=":")
-        panel.legend(fontsize=8, loc="lower left")
         panel.set_xlabel("round", fontsize=9)
         panel.tick_params(labelbottom=True)
     banded = any(row["low"] is not None for row in rows)
     bands = f", and {CONFIDENCE:.0%} bands over bases" if banded else ""
     sheet.suptitle(f"{title}: means{bands}", fontsize=11)
+    plots.legend(sheet, bundles)
     plots.save(sheet, out)
 
 

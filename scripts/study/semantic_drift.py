@@ -209,7 +209,7 @@ def draw(similar: Path | str, fits: Path | str, out: Path | str, generations: in
     """Draw S(g) and the fits to it as an SVG, a panel for each mapping."""
     rows, fitted = read_rows(similar), read_rows(fits)
     bundles = [*by_bundle(fitted)]
-    sheet, axes = plots.figure(6.4 + 0.4 * (len(bundles) - 1), 2, 2, sharey=True, sharex=True)
+    sheet, axes = plots.figure(6.4 + 0.4 * len(bundles), 2, 2, sharey=True, sharex=True)
     lowest = min([0.0, *(row["similarity"] for row in rows if row["similarity"] is not None)])
     played = max(row["generation"] or 0 for row in rows)
     for panel, name in zip(axes.flat, MAPPINGS, strict=True):
@@ -227,17 +227,18 @@ def draw(similar: Path | str, fits: Path | str, out: Path | str, generations: in
                 curve = _decay(fine, fit["sdr_a"], fit["sdr_b"], fit["sdr_c"])
                 panel.plot(fine, curve, "--", color="black", linewidth=1, zorder=3)
         if own:
-            panel.legend(fontsize=8, loc="lower left")
+            panel.legend(fontsize=8, loc="upper left", bbox_to_anchor=(-0.02, -0.16), frameon=False)
         else:
             plots.say(panel, "not measured: see mcd.tsv")
         panel.set_ylim(lowest, 1.05)
         if played > generations:  # what comes later does not count
             panel.axvline(generations, color="#888", linewidth=1, linestyle=":")
-    for panel in axes[-1]:
+    for panel in axes.flat:
         panel.set_xlabel("generation", fontsize=9)
+        panel.tick_params(labelbottom=True)
     for panel in axes[:, 0]:
         panel.set_ylabel("mean cosine to generation 0", fontsize=9)
-    counted = f"; up to the dotted line, generation {generations}" if played > generations else ""
+    counted = f", up to generation {generations}" if played > generations else ""
     sheet.suptitle(f"Semantic drift in four mappings (dashed: fit of SDR{counted})", fontsize=11)
     plots.save(sheet, out)
 
