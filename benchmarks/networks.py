@@ -4,9 +4,9 @@
 
 The first row is the plain reference network doing the work of the original: every stage's picture
 painted, captions said to their full length, 16 candidates in one batch. Each later row adds one
-step to the row above. The rows take turns, so that what else the machine does meets all of them; the
-fastest turn of each counts. For one thread these are CPU milliseconds, which a busy machine changes
-little, for more threads wall milliseconds. Sizes are those of the bundles, weights are random.
+step to the row above. The rows take turns, so that what else the machine does meets all of them,
+and the fastest turn of each counts. For one thread these are CPU milliseconds, which a busy machine
+changes little, for more threads wall milliseconds. Sizes are the bundles', weights are random.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def caption_rows(bundle: Bundle) -> list[Row]:
     backbones.fold(once.encoder.backbone)
     first = copy.deepcopy(once).to(memory_format=torch.contiguous_format)
     reordered, played = copy.deepcopy(once), copy.deepcopy(once)
-    played.encoder = reordered.encoder = packed.pack(reordered.encoder)
+    played.encoder = packed.pack(reordered.encoder, (1, 3, side, side))
     played.decoder = QuickDecoder(played.decoder)
     short = copy.copy(played)
     short.decoder = copy.copy(played.decoder)
@@ -106,8 +106,9 @@ def picture_rows(bundle: Bundle) -> tuple[list[Row], list[Row]]:
     all_pictures = copy.deepcopy(last)
     all_pictures.paint = copy.deepcopy(plain.paint).to(memory_format=torch.channels_last)
     first = copy.deepcopy(all_pictures).to(memory_format=torch.contiguous_format)
-    reordered = packed.pack(copy.deepcopy(last))
-    played = packed.pack(winograd.quicken(copy.deepcopy(last)))
+    reordered = copy.deepcopy(last)
+    packed.pack(reordered.first, (1, plain.config.noise), (1, plain.config.condition))
+    played = folded.as_played(copy.deepcopy(plain), "cpu")
 
     def draw(number: int) -> tuple[Tensor, ...]:
         sizes = plain.config

@@ -142,19 +142,13 @@ def _load(bundle: Bundle, part: str) -> nn.Module:
 
 def _as_played(part: str, network: nn.Module, device: str) -> nn.Module:
     """The same network, faster: what does not depend on the input is computed now."""
-    from scripts import backbones, packed
-    from scripts.attngan import folded, winograd
-    from scripts.captioner.quick import QuickDecoder
+    from scripts.attngan import folded
+    from scripts.captioner import quick
 
     if part == "generator":
-        folded.fold(network)
-        if packed.possible(device):
-            packed.pack(winograd.quicken(network))
+        return folded.as_played(network, device)
     if part == "captioner":
-        backbones.fold(network.encoder.backbone)
-        if packed.possible(device):
-            packed.pack(network.encoder)
-            network.decoder = QuickDecoder(network.decoder)
+        return quick.as_played(network, device)
     return network
 
 

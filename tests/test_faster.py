@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scripts import backbones, packed
+from scripts import packed
 from scripts.attngan import folded, winograd
 from scripts.attngan.generator import Generator, GeneratorConfig
 from scripts.bundles import Bundle
 from scripts.captioner.network import Captioner, CaptionerConfig
-from scripts.captioner.quick import QuickDecoder
+from scripts.captioner.quick import QuickDecoder, as_played
 from tests.conftest import make_bundle
 
 LEVEL = 1 / 127.5  # one step of a pixel's 256
@@ -45,10 +45,6 @@ def captions(config: GeneratorConfig, lengths: tuple[int, ...]) -> tuple[Tensor,
     return z, eps, words, words.mean(dim=2), padding
 
 
-def as_played(network: Generator) -> Generator:
-    return packed.pack(winograd.quicken(folded.fold(network)))
-
-
 @needs_onednn
 @pytest.mark.parametrize("lengths", [(5,), (2, 6, 1)])
 @pytest.mark.parametrize(
@@ -58,13 +54,13 @@ def test_pictures_are_those_of_the_plain_generator(
     width: int, stages: int, every_stage: bool, lengths: tuple[int, ...]
 ) -> None:
     config = GeneratorConfig(
-        sentence=8, noise=6, condition=5, width=width, first_width=4, stages=stages,
+        sentence=8, noise=6, condition=5, width=width, first_width=8, stages=stages,
         residuals=2, every_stage=every_stage, codes=(3,),
     )  # fmt: skip
     plain = liven(Generator(config), *captions(config, (5,) * 8))
     with torch.no_grad():
         plain.paint[-1].conv.weight *= 3  # strong colours
-    quick = as_played(copy.deepcopy(plain))
+    quick = folded.as_played(copy.deepcopy(plain), "cpu")
     wide = [part for part in quick.modules() if isinstance(part, winograd.WinogradConv)]
     assert bool(wide) == (width >= 32), "the residual blocks are twice as wide"
     inputs = captions(config, lengths)
@@ -114,12 +110,31 @@ def test_winograd_takes_what_it_can(conv: nn.Conv2d, suits: bool) -> None:
     ],
 )
 def test_a_packed_convolution_is_the_convolution(conv: nn.Module) -> None:
-    x = torch.randn(2, 6, 10, 12)
-    wanted = conv(x)
-    found = packed.pack(nn.Sequential(copy.deepcopy(conv)))
-    assert isinstance(found[0], packed.PackedConv)
+    made = packed.PackedConv(conv, (2, 6, 10, 12))
     with torch.inference_mode():
-        torch.testing.assert_close(found(x), wanted, rtol=0, atol=1e-5)
+        for shape in ((2, 6, 10, 12), (1, 6, 7, 7)):
+            x = torch.randn(shape)
+            torch.testing.assert_close(made(x), conv(x), rtol=0, atol=1e-5)
+
+
+@needs_onednn
+def test_large_convolutions_are_packed_and_nothing_else_changes() -> None:
+    plain = nn.Sequential(
+        nn.Conv2d(3, 64, 3, stride=2, padding=1),
+        nn.Conv2d(64, 64, 3),
+        nn.ConvTranspose2d(64, 64, 4),
+    ).eval()
+    x = torch.randn(2, 3, 17, 20)
+    assert packed.sizes(plain, (2, 3, 17, 20)) == {
+        "0": (2, 3, 17, 20), "1": (2, 64, 9, 10), "2": (2, 64, 7, 8)
+    }  # fmt: skip
+    quick = packed.pack(copy.deepcopy(plain), (2, 3, 17, 20))
+    assert [type(part) for part in quick] == [nn.Conv2d, packed.PackedConv, packed.PackedConv]
+    assert all(
+        torch.equal(a, b) for a, b in zip(plain[0].parameters(), quick[0].parameters(), strict=True)
+    )
+    with torch.inference_mode():
+        torch.testing.assert_close(quick(x), plain(x), rtol=0, atol=1e-5)
 
 
 @needs_onednn
@@ -134,9 +149,7 @@ def test_captions_are_those_of_the_plain_captioner(backbone: str, beam: int) -> 
         plain.decoder.linear.weight *= 9
         plain.decoder.lstm.weight_ih_l0 *= 5
         plain.decoder.lstm.weight_ih_l1 *= 5
-    quick = copy.deepcopy(plain)
-    packed.pack(backbones.fold(quick.encoder))
-    quick.decoder = QuickDecoder(quick.decoder)
+    quick = as_played(copy.deepcopy(plain), "cpu")
     said = set()
     for picture in torch.randn(6, 3, 64, 64).split(1):
         wanted, found = plain.captions(picture, beam), quick.captions(picture, beam)
@@ -158,14 +171,13 @@ def test_a_quick_decoder_keeps_rows_apart() -> None:
 
 @needs_onednn
 def test_a_bundle_is_loaded_as_it_is_played(tmp_path) -> None:
-    bundle = Bundle.read(make_bundle(tmp_path / "tiny", seed=3).name, tmp_path)
+    made = make_bundle(tmp_path / "tiny", generator={"width": 32, "first_width": 32, "stages": 2})
+    bundle = Bundle.read(made.name, tmp_path)
     painter = bundle.network("generator", "cpu")
-    describer = bundle.network("captioner", "cpu")
-    for network in (painter, describer.encoder):
-        kinds = {type(part) for part in network.modules()}
-        assert packed.PackedConv in kinds
-        assert not kinds & {nn.Conv2d, nn.ConvTranspose2d}
-    assert isinstance(describer.decoder, QuickDecoder)
+    kinds = {type(part) for part in painter.modules()}
+    assert {winograd.WinogradConv, packed.PackedConv, folded.FoldedUp} <= kinds
+    assert not kinds & {nn.BatchNorm1d, nn.BatchNorm2d}
+    assert isinstance(bundle.network("captioner", "cpu").decoder, QuickDecoder)
 
 
 def test_a_doubling_and_a_convolution_are_one_transposed_convolution() -> None:

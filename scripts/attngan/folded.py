@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from scripts import packed
+from scripts.attngan import winograd
 from scripts.attngan.generator import FIRST_SIDE, FirstStage, Generator, Residual, Up
 from scripts.attngan.quick import SPREAD
 
@@ -73,3 +75,13 @@ def fold(network: Generator) -> Generator:
             network.set_submodule(name, FOLDED[type(part)](part))
     network.paint = network.paint[-1:]
     return network.to(memory_format=torch.channels_last)
+
+
+def as_played(network: Generator, device: str) -> Generator:
+    """The same generator with all that makes it faster on a device, in place."""
+    fold(network)
+    if packed.possible(device):
+        winograd.quicken(network)
+        # Behind the first stage, maps are large and weights are small.
+        packed.pack(network.first, (1, network.config.noise), (1, network.config.condition))
+    return network
