@@ -69,7 +69,8 @@ def sizes(network: nn.Module, *shapes: tuple[int, ...]) -> dict[str, tuple[int, 
         for name, part in network.named_modules()
         if type(part) in (nn.Conv2d, nn.ConvTranspose2d)
     ]
-    state = {name: tensor.to("meta") for name, tensor in network.state_dict().items()}
+    tensors = [*network.named_parameters(), *network.named_buffers()]
+    state = {name: tensor.to("meta") for name, tensor in tensors}
     functional_call(network, state, tuple(torch.empty(shape, device="meta") for shape in shapes))
     for hook in watched:
         hook.remove()

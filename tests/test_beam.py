@@ -31,8 +31,9 @@ def every_caption(made: Decoder, features: torch.Tensor) -> list[tuple[list[int]
     for length in range(TINY.max_words + 1):
         for caption in itertools.product(words, repeat=length):
             whole = [*caption, END] if length < TINY.max_words else [*caption]
-            score = made.log_probability(features, torch.tensor(whole))
-            found.append(([*caption], score))
+            ids = torch.tensor([whole])  # (1, T)
+            chances = made(features, ids, torch.tensor([len(whole)])).log_softmax(dim=1)  # (T, V)
+            found.append(([*caption], float(chances.gather(1, ids.T).sum())))
     return sorted(found, key=lambda pair: -pair[1])
 
 

@@ -4,16 +4,20 @@ import copy
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
+from torchvision.transforms.functional import normalize, to_tensor
 
 from scripts import packed
 from scripts.attngan import folded, winograd
 from scripts.attngan.generator import Generator, GeneratorConfig
-from scripts.bundles import Bundle
-from scripts.captioner.network import Captioner, CaptionerConfig
+from scripts.bundles import Bundle, _load
+from scripts.captioner.network import MEAN, STD, Captioner, CaptionerConfig
 from scripts.captioner.quick import QuickDecoder, as_played
-from tests.conftest import make_bundle
+from scripts.stages import pixels_of
+from scripts.words import encode
+from tests.conftest import ROOT, make_bundle
 
 LEVEL = 1 / 127.5  # one step of a pixel's 256
 
@@ -159,6 +163,31 @@ def test_captions_are_those_of_the_plain_captioner(backbone: str, beam: int) -> 
         assert torch.equal(quick.describe(picture), plain.describe(picture))
         said |= {tuple(words) for words, _ in wanted}
     assert len(said) > 1, "one caption for all compares nothing"
+
+
+@needs_onednn
+def test_the_storybook_is_played_as_its_plain_networks_would_be() -> None:
+    bundle = Bundle.read("storybook", ROOT / "models")
+    plain = {part: _load(bundle, part) for part in ("captioner", "text_encoder", "generator")}
+    played = {part: bundle.network(part, "cpu") for part in plain}
+    side, sizes = plain["captioner"].config.size, plain["generator"].config
+    for base in ("cow", "surf"):
+        seen = Image.open(ROOT / "input" / f"{base}.png").convert("RGB").resize((side, side))
+        pixels = normalize(to_tensor(seen), MEAN, STD)[None]
+        ((said, score),) = plain["captioner"].captions(pixels)
+        ((again, same),) = played["captioner"].captions(pixels)
+        assert said == again and same == pytest.approx(score, abs=1e-3)
+        words = " ".join(bundle.words["captioner"].spell(said))
+        ids = torch.tensor([encode(words, bundle.words["text_encoder"])[0]])
+        z, eps = torch.randn(1, sizes.noise), torch.randn(1, sizes.condition)
+        with torch.inference_mode():
+            read = plain["text_encoder"](ids, torch.tensor([ids.shape[1]]))
+            wanted, found = (
+                pixels_of(networks["generator"](z, eps, *read, ids < 0).pictures[-1]).int()
+                for networks in (plain, played)
+            )
+        assert wanted.float().std() > 10
+        assert (found - wanted).abs().max() <= 1
 
 
 def test_a_quick_decoder_keeps_rows_apart() -> None:

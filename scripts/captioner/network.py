@@ -122,14 +122,6 @@ class Decoder(nn.Module):
             inputs = self.embedding(word)  # (B, E)
         return said
 
-    def log_probability(self, features: Tensor, ids: Tensor) -> float:
-        """Natural logarithm of the probability of a caption (T,), given features (1, E).
-
-        `ids` are the words that are said, the closing <end> among them if it is said.
-        """
-        logits = self(features, ids[None], torch.tensor([len(ids)]))  # (T, V)
-        return float(logits.log_softmax(dim=1).gather(1, ids[:, None]).sum())
-
     def beam(self, features: Tensor, width: int) -> list[tuple[list[int], float]]:
         """The likeliest captions of one picture that a search of this width finds.
 
@@ -192,12 +184,6 @@ class Captioner(nn.Module):
         """Up to `beam` captions of a picture (1, 3, S, S), the likeliest first.
 
         Each is the ids of its words, without <end>, and the natural logarithm of its probability,
-        <end> included. A beam of 1 is Decoder.greedy's caption.
+        <end> included. A beam of 1 finds Decoder.greedy's caption.
         """
-        features = self.encoder(picture)
-        if beam > 1:
-            return self.decoder.beam(features, beam)
-        ids = self.decoder.greedy(features)[0]  # (max_words,)
-        words = ids[: int((ids == END).cumsum(0).eq(0).sum())]
-        score = self.decoder.log_probability(features, ids[: len(words) + 1])
-        return [(words.tolist(), score)]
+        return self.decoder.beam(self.encoder(picture), beam)
