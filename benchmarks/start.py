@@ -50,8 +50,9 @@ def main() -> None:
                 measure(f"{name}: networks, {title}", command, Path(folder))
             for rounds in (1, 3):
                 command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile"]
-                command += ["--cores", "1", "--quiet", "all", f"results/base0/round{rounds}.png"]
+                command += ["--cores", "1", "--quiet", "all"]
                 command += ["--config", f"bundle={name}", f"seed={SEED}"]
+                command += ["--", f"results/base0/round{rounds}.png"]
                 measure(f"{name}: up to round {rounds}", command, Path(folder))
 
 
