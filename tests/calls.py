@@ -32,9 +32,7 @@ def snakemake(
     Raises TimeoutError, and ends the call, if it takes longer than `timeout` seconds.
     """
     with tempfile.NamedTemporaryFile() as said:
-        given = (list(arguments), str(folder), dict(environment), said.name)
-        process = context.Process(target=_main, args=given)
-        process.start()
+        process = start(arguments, folder, environment, said.name)
         process.join(timeout)
         if process.exitcode is None:
             process.kill()
@@ -43,8 +41,19 @@ def snakemake(
         return process.exitcode, Path(said.name).read_text()
 
 
+def start(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], said: str = os.devnull
+) -> multiprocessing.process.BaseProcess:
+    """Begins a call, as the leader of a process group; all that it says goes to the file `said`."""
+    given = (list(arguments), str(folder), dict(environment), said)
+    process = context.Process(target=_main, args=given)
+    process.start()
+    return process
+
+
 def _main(arguments: list[str], folder: str, environment: dict[str, str], said: str) -> None:
     """Becomes what `python -m snakemake` would be."""
+    os.setsid()
     file = os.open(said, os.O_WRONLY | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)

@@ -1,5 +1,6 @@
 """A small game to test with: the real networks at tiny sizes, with random weights."""
 
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -104,21 +105,34 @@ class Game:
     folder: Path
     fresh: bool = False  # whether each call begins as a person's: with nothing imported
 
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "HOME": str(self.folder)}
+
+    def command(self, *arguments: str, cores: int = 1, **settings: object) -> list[str]:
+        """What follows the word snakemake."""
+        config = [f"{key}={value}" for key, value in settings.items()]
+        return [
+            *("-s", str(ROOT / "Snakefile"), "--directory", str(self.folder)),
+            *("--cores", str(cores), *arguments, *(["--config", *config] if config else [])),
+        ]
+
+    def start(self, *arguments: str, cores: int = 1) -> multiprocessing.process.BaseProcess:
+        """Begins a call, to be disturbed."""
+        return calls.start(self.command(*arguments, cores=cores), self.folder, self.environment)
+
     def call(self, *arguments: str, cores: int = 1, timeout: int = 600, **settings: object) -> Call:
         """Calls snakemake on the project's workflow, in the folder."""
-        config = [f"{key}={value}" for key, value in settings.items()]
-        command = ["-s", str(ROOT / "Snakefile"), "--directory", str(self.folder)]
-        command += ["--cores", str(cores), *arguments, *(["--config", *config] if config else [])]
-        environment = {**os.environ, "HOME": str(self.folder)}
+        command = self.command(*arguments, cores=cores, **settings)
         if not self.fresh:
-            return Call(*calls.snakemake(command, self.folder, environment, timeout))
+            return Call(*calls.snakemake(command, self.folder, self.environment, timeout))
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", *command],
             capture_output=True,
             text=True,
             timeout=timeout,
             cwd=self.folder,
-            env=environment,
+            env=self.environment,
         )
         return Call(done.returncode, done.stdout + done.stderr)
 

@@ -5,15 +5,15 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, Game, make_picture
+from conftest import Game, make_picture
 from killing import kill_before_each_file_operation
 from PIL import Image
 from test_convert import SIZES, published_files
@@ -25,14 +25,8 @@ from scripts.official.convert import convert
 
 IMAGES = ("cow", "bear", "dog")
 ROUNDS = 8
-KILLS = int(os.environ.get("KILLS", "6"))
-
-
-def command(game: Game, *arguments: str) -> list[str]:
-    return [
-        *(sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile")),
-        *("--directory", str(game.folder), "--cores", "2", *arguments),
-    ]
+KILLS = int(os.environ.get("KILLS", "6"))  # in all
+KILLS_A_GAME = 6  # more would come after the end
 
 
 def farm(new_game: Callable[[], Game]) -> Game:
@@ -60,28 +54,37 @@ def finished(game: Game) -> list[str]:
 def test_a_game_killed_again_and_again_ends_with_the_same_bytes(
     new_game: Callable[[], Game], undisturbed: dict[str, bytes]
 ):
-    game = farm(new_game)
     chance = random.Random(os.environ.get("KILLS_SEED", "1"))
-    for _ in range(KILLS):
-        there = len(finished(game))
-        wait_for = there + chance.randrange((len(undisturbed) - there) // 2 + 1)
-        process = subprocess.Popen(
-            command(game), start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        while process.poll() is None and len(finished(game)) < wait_for:
-            time.sleep(0.002)
-        time.sleep(chance.random() * 0.05)
-        assert process.poll() is None, "it ended before it could be killed"
+    for first in range(0, KILLS, KILLS_A_GAME):
+        game = farm(new_game)
+        for _ in range(first, min(KILLS, first + KILLS_A_GAME)):
+            kill_at_random(game, chance, len(undisturbed))
+            for name in finished(game):
+                whole(game.path("results", name))
+                assert game.path("results", name).read_bytes() == undisturbed[name]
+        game.play("all", cores=2)  # the plain command
+        assert {name: game.contents()[name] for name in finished(game)} == undisturbed
+        assert game.call("all", cores=2).nothing
+
+
+def kill_at_random(game: Game, chance: random.Random, all_there: int) -> None:
+    """Plays on, and kills all at once: at any moment, sooner rather than later."""
+    there = len(finished(game))
+    wait_for = there + chance.randrange((all_there - there) // 2 + 1)
+    process = game.start("all", cores=2)
+    while process.exitcode is None and len(finished(game)) < wait_for:
+        time.sleep(0.002)
+    time.sleep(chance.random() * 0.05)
+    assert process.exitcode is None, "it ended before it could be killed"
+    kill(process)
+
+
+def kill(process: BaseProcess) -> None:
+    """Kills the whole process group. (A process that has only just been born leads none yet.)"""
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for name in finished(game):
-            whole(game.path("results", name))
-            assert game.path("results", name).read_bytes() == undisturbed[name]
-    end = game.call("all", cores=2)  # the plain command
-    assert end.code == 0, end.text
-    assert {name: game.contents()[name] for name in finished(game)} == undisturbed
-    assert game.call("all", cores=2).nothing
+    process.kill()
+    process.join()
 
 
 def whole(path: Path) -> None:
@@ -129,14 +132,10 @@ def test_a_game_killed_between_check_and_conversion_goes_on(new_game: Callable[[
         yaml.safe_dump(SIZES | {"official": {"parts": parts, "files": files}})
     )
     target = "models/mine/generator.safetensors"
-    process = subprocess.Popen(
-        command(game, target), start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    while process.poll() is None and not (folder / ".generator.checked").exists():
+    process = game.start(target)
+    while process.exitcode is None and not (folder / ".generator.checked").exists():
         time.sleep(0.001)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    kill(process)
     game.play(target)
     whole_part = game.path("generator.safetensors")
     convert("generator", [folder / "gan.pth"], folder, whole_part)
@@ -147,8 +146,8 @@ def test_a_second_call_at_the_same_time_is_told_so(
     new_game: Callable[[], Game], undisturbed: dict[str, bytes]
 ):
     game = farm(new_game)
-    process = subprocess.Popen(command(game), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not finished(game) and process.poll() is None:
+    process = game.start("all", cores=2)
+    while not finished(game) and process.exitcode is None:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGSTOP)  # so that it surely still plays
     try:
@@ -157,7 +156,8 @@ def test_a_second_call_at_the_same_time_is_told_so(
         os.kill(process.pid, signal.SIGCONT)
     assert second.code != 0
     assert "Directory cannot be locked" in second.text and "Traceback" not in second.text
-    assert process.wait(120) == 0
+    process.join(600)
+    assert process.exitcode == 0
     assert game.contents() == undisturbed
 
 

@@ -444,6 +444,7 @@ def test_broken_checkpoints_are_refused(tmp_path: Path, content: bytes, reason: 
 
 # --- anything at all
 
+EXAMPLES = int(os.environ.get("EXAMPLES", "60"))  # of each sample
 SAMPLES = {
     "a.png": (untrusted.open_picture, encoded(picture(), "PNG")),
     "a.jpg": (untrusted.open_picture, encoded(picture(), "JPEG")),
@@ -462,7 +463,9 @@ SAMPLES = {
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", SAMPLES)
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_changed_bytes_open_or_are_refused(tmp_path: Path, name: str, data) -> None:

@@ -23,7 +23,6 @@ def stay_in_this_process():
     called while jobs are put together, since there are no such settings when rules are read.
     """
     if workflow.execution_settings is not None:
-        unlock_what_died_locked()
         workflow.execution_settings.use_threads = True
         if workflow.local_exec:
             choose_quickly(workflow.scheduling_settings)

@@ -10,7 +10,6 @@ def recipe_called(name):
 
 @asked
 def dataset_of(wildcards):
-    unlock_what_died_locked()
     return str(recipe_called(wildcards.bundle).captions)
 
 
