@@ -1,8 +1,8 @@
 """A real SLURM on one Debian host: a controller and two nodes, started and stopped by a test.
 
-No systemd, no cgroups, no accounting. It needs root, the packages of `make cluster`, and
-/etc/slurm/slurm.conf, since the executor's job steps look nowhere else; a file that stands there is
-put back.
+No systemd, no cgroups, no accounting. Each node says that it has graphics cards, which SLURM counts
+and nobody uses. It needs root, the packages of `make cluster`, and /etc/slurm/, since the
+executor's job steps look nowhere else for settings; files that stand there are put back.
 """
 
 import os
@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CONF = Path("/etc/slurm/slurm.conf")
+CARDS_CONF = CONF.with_name("gres.conf")
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "munged")
-NODES, CPUS, MEMORY = 2, 4, 12_000  # memory in MB, of each node
+NODES, CPUS, MEMORY, CARDS = 2, 4, 12_000, 4  # of each node; memory in MB
 
 SETTINGS = """\
 ClusterName=telephone
@@ -33,6 +34,7 @@ SelectTypeParameters=CR_CPU_Memory
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
 SlurmdParameters=config_overrides
 MpiDefault=none
+GresTypes=gpu
 ReturnToService=2
 MinJobAge=3600
 KillWait=2
@@ -45,7 +47,7 @@ SlurmctldLogFile={root}/slurmctld.log
 SlurmdLogFile={root}/slurmd.%n.log
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP LLN=YES
 """
-NODE = "NodeName=node{n} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory={memory}\n"  # noqa: E501
+NODE = "NodeName=node{n} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory={memory} Gres=gpu:{cards}\n"  # noqa: E501
 
 
 def missing() -> str:
@@ -63,13 +65,16 @@ def cluster(root: Path) -> Iterator[None]:
     for folder in ("state", "spool"):
         (root / folder).mkdir(parents=True)
     nodes = "".join(
-        NODE.format(n=n, host=host, port=16920 + n, cpus=CPUS, memory=MEMORY)
+        NODE.format(n=n, host=host, port=16920 + n, cpus=CPUS, memory=MEMORY, cards=CARDS)
         for n in range(1, NODES + 1)
     )
-    before = CONF.read_bytes() if CONF.exists() else None
-    CONF.parent.mkdir(parents=True, exist_ok=True)
     head, partition = SETTINGS.format(host=host, root=root).rsplit("PartitionName", 1)
+    before = {file: file.read_bytes() if file.exists() else None for file in (CONF, CARDS_CONF)}
+    CONF.parent.mkdir(parents=True, exist_ok=True)
     CONF.write_text(f"{head}{nodes}PartitionName{partition}")
+    for card in range(CARDS):
+        (root / f"card{card}").touch()
+    CARDS_CONF.write_text(f"Name=gpu File={root}/card[0-{CARDS - 1}]\n")
     started: list[Path] = []
     try:
         _munge(root, started)
@@ -85,10 +90,8 @@ def cluster(root: Path) -> Iterator[None]:
         subprocess.run(["scancel", "--user", "root"], capture_output=True, timeout=20)
         for file in reversed(started):
             _stop(file)
-        if before is None:
-            CONF.unlink()
-        else:
-            CONF.write_bytes(before)
+        for conf, content in before.items():
+            conf.unlink() if content is None else conf.write_bytes(content)
 
 
 def _munge(root: Path, started: list[Path]) -> None:

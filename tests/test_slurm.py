@@ -1,6 +1,7 @@
 """On a real SLURM of two nodes: one process a job, the same bytes, and what a lost job costs."""
 
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -54,13 +55,35 @@ def targets(rounds: int) -> list[str]:
 
 
 def jobs_that_ran() -> list[dict[str, str]]:
-    """What the controller remembers: id, node and state of each job."""
+    """What the controller remembers: id, node, state and graphics cards of each job."""
     said = subprocess.run(
-        ["squeue", "--states=all", "--noheader", "--format=%i|%N|%T"],
+        ["squeue", "--states=all", "--noheader", "--format=%i|%N|%T|%b"],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     rows = [line.split("|") for line in said.splitlines()]
-    return [dict(zip(("id", "node", "state"), row, strict=True)) for row in rows]
+    return [dict(zip(("id", "node", "state", "cards"), row, strict=True)) for row in rows]
+
+
+def jobs_of(play: Callable[[], Call]) -> list[dict[str, str]]:
+    """The jobs that a call submits, which must succeed."""
+    known = {job["id"] for job in jobs_that_ran()}
+    call = play()
+    assert call.code == 0, call.text
+    return [job for job in jobs_that_ran() if job["id"] not in known]
+
+
+def alone(new_game: Callable[[], Game], farm: Game, rounds: int) -> Game:
+    """The farm's game, played on this machine."""
+    home = new_game()
+    shutil.copytree(farm.path("input"), home.path("input"), dirs_exist_ok=True)
+    shutil.copy(farm.path("config.yaml"), home.path("config.yaml"))
+    home.play(*targets(rounds), timeout=300)
+    return home
+
+
+def played(game: Game) -> dict[str, bytes]:
+    """What must not depend on where it was played: captions and pictures."""
+    return {name: data for name, data in game.contents().items() if not name.endswith(".json")}
 
 
 @contextmanager
@@ -89,26 +112,27 @@ def processes_with_torch(folder: Path) -> Iterator[set[int]]:
 
 
 def test_chains_are_shared_out_and_give_the_same_bytes(farm: Game, new_game: Callable[[], Game]):
-    known = {job["id"] for job in jobs_that_ran()}
     with processes_with_torch(farm.folder) as processes:
-        call = submit(farm, 3)
-    assert call.code == 0, call.text
-    jobs = [job for job in jobs_that_ran() if job["id"] not in known]
-    assert len(jobs) == 2, call.text  # four chains, two jobs
+        jobs = jobs_of(lambda: submit(farm, 3))
     assert {job["node"] for job in jobs} == {"node1", "node2"}
+    assert len(jobs) == 2  # four chains, two jobs
     assert len(processes) == 2  # one for each job
-    home = new_game()
-    for chain in CHAINS:
-        shutil.copy(farm.path("input", f"{chain}.png"), home.path("input", f"{chain}.png"))
-    home.path("config.yaml").write_text("bundle: tiny\nrounds: 3\n")
-    home.play(*targets(3))
-    pictures = {name: data for name, data in home.contents().items() if name.endswith(".png")}
-    assert pictures == {n: data for n, data in farm.contents().items() if n.endswith(".png")}
+    assert {job["cards"] for job in jobs} == {"N/A"}
+    assert played(farm) == played(alone(new_game, farm, 3))
     assert not list(farm.folder.glob("results/**/.*.part"))
     assert farm.call(*targets(3)).nothing
 
 
-def test_a_cancelled_job_is_named_and_made_up(farm: Game):
+def test_a_job_asks_for_one_graphics_card_if_the_profile_says_so(farm: Game):
+    profile = farm.path("profiles/slurm/config.yaml")
+    said = re.sub("^# (set-resources:|  .*gres: .*)$", r"\1", profile.read_text(), flags=re.M)
+    profile.write_text(said)
+    jobs = jobs_of(lambda: submit(farm, 1))
+    assert len(jobs) == 2
+    assert {job["cards"] for job in jobs} == {"gres:gpu:1"}
+
+
+def test_a_cancelled_job_is_named_and_made_up(farm: Game, new_game: Callable[[], Game]):
     farm.path("config.yaml").write_text("bundle: tiny\nrounds: 30\n")
     known = {job["id"] for job in jobs_that_ran()}
     victims: list[str] = []
@@ -137,8 +161,12 @@ def test_a_cancelled_job_is_named_and_made_up(farm: Game):
     assert victims[0] in call.text and ".log" in call.text  # which job, and where its log is
     finished = [path for path in targets(30) if farm.path(path).exists()]
     assert len(finished) == 2, call.text  # the other job's chains
+    undisturbed = played(alone(new_game, farm, 30))
+    there = {name: data for name, data in played(farm).items() if not name.endswith(".part")}
+    assert there.items() <= undisturbed.items()  # each file is whole
     times = farm.times()
-    farm.play(*targets(30), timeout=300)
-    kept = {name: time for name, time in times.items() if farm.times().get(name) == time}
+    assert jobs_of(lambda: submit(farm, 30))
+    kept = {name for name, time in farm.times().items() if times.get(name) == time}
     assert len(kept) > len(times) - 6  # nothing that was finished is played again
+    assert played(farm) == undisturbed
     assert not list(farm.folder.glob("results/**/.*.part"))
