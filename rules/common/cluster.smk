@@ -12,7 +12,7 @@ GROUPED = {"caption": GROUP, "generate": GROUP}
 # Linux limits to 128 KiB; and loading the networks once in a thousand stages is seldom enough.
 MOST_STAGES = 1000
 
-stages_here = set()
+stages_here, chains_here = set(), set()
 
 
 def stay_in_this_process():
@@ -25,7 +25,7 @@ def stay_in_this_process():
     if workflow.execution_settings is not None:
         workflow.execution_settings.use_threads = True
         if workflow.local_exec:
-            choose_quickly(workflow.scheduling_settings)
+            choose_quickly(workflow.resource_settings.cores)
         if workflow.remote_exec:
             # A job step of SLURM plays the chains of its job one after the other, each in a process
             # of its own, unless they are one group here, too.
@@ -33,14 +33,17 @@ def stay_in_this_process():
             workflow.group_settings.group_components = {GROUP: sys.maxsize}
 
 
-def choose_quickly(scheduling):
+def choose_quickly(at_once):
     """Has Snakemake choose what comes next in a time that does not grow with what waits."""
-    # Of the stages that are ready any will do: it weighs as many as there are cores, not all.
-    scheduling.subsample = scheduling.subsample or workflow.resource_settings.cores
+    scheduling = workflow.scheduling_settings
+    # Of what is ready anything will do: it weighs as many jobs as can run at once, not all.
+    scheduling.subsample = scheduling.subsample or at_once
     # It starts no more than a hundred jobs in a second, and to that end looks for jobs again a
     # second after each look: while chains wait for their turn, no such row of looks ever ends, and
-    # each stage begins a new one. Cores are limit enough.
-    scheduling.max_jobs_per_timespan = None
+    # each job begins a new one. What runs at once is limit enough, unless somebody asks for less.
+    limit = scheduling.max_jobs_per_timespan
+    if limit and (workflow.local_exec or limit.max_jobs >= at_once):
+        scheduling.max_jobs_per_timespan = None
 
 
 # Before it chooses, Snakemake lists all that remains, for schedulers that look ahead; the greedy one
@@ -59,6 +62,7 @@ def share_out(stage):
     jobs = workflow.resource_settings and workflow.resource_settings.nodes
     if not jobs or workflow.remote_exec:
         return
+    choose_quickly(jobs)
     workflow.group_settings.overwrite_groups = {
         **GROUPED,
         **workflow.group_settings.overwrite_groups,
@@ -66,11 +70,11 @@ def share_out(stage):
     if GROUP in said_components():
         return
     stages_here.add((stage.chain, stage.round))
-    chains_here = len({chain for chain, _ in stages_here})
-    fitting = MOST_STAGES * chains_here // (2 * len(stages_here))
+    chains_here.add(stage.chain)
+    fitting = MOST_STAGES * len(chains_here) // (2 * len(stages_here))
     workflow.group_settings.group_components = {
         **workflow.group_settings.group_components,
-        GROUP: max(1, min(-(-chains_here // jobs), fitting)),
+        GROUP: max(1, min(-(-len(chains_here) // jobs), fitting)),
     }
 
 
