@@ -61,6 +61,15 @@ def test_a_grid_numbers_what_it_shows_and_says_its_caption():
     assert (caption < 100).any()
 
 
+def test_a_caption_grows_with_its_grid():
+    def ink(number: int) -> int:
+        grid = candidates.compose([Image.new("RGB", (256, 256), "white")] * number, "a cow")
+        rows = (np.asarray(grid.convert("L")) < 100).any(axis=1)[:90]
+        return int(rows.sum())
+
+    assert ink(64) > 1.5 * ink(4) > 0
+
+
 def test_attention_shows_every_stage_that_attends(show: Game):
     show.play("results/cow/attention/round2.png")
     image = Image.open(show.path("results/cow/attention/round2.png")).convert("RGB")

@@ -11,6 +11,8 @@ from scripts.figures.strip import CAPTION, GAP, GREY, INK, LABEL, LEADING, font,
 from scripts.files import written
 from scripts.stages import choose_device, paint, words_to_paint
 
+PAGE = 1200  # width in pixels up to which type keeps its size
+
 
 def draw(
     text: Path | str,
@@ -38,22 +40,26 @@ def draw(
 
 
 def compose(pictures: Sequence[Image.Image], caption: str) -> Image.Image:
-    """The pictures in rows as long as there are rows, numbered, with the caption above."""
+    """The pictures in rows as long as there are rows, numbered, with the caption above.
+
+    In a grid that is wider than a page, type is larger, so that it is legible when all is shrunk.
+    """
     columns = round(len(pictures) ** 0.5 + 0.499)
     rows = -(-len(pictures) // columns)
     side = pictures[0].width
     width = GAP + columns * (side + GAP)
-    lines = wrap(caption, width - 2 * GAP, CAPTION)
-    leading = round(CAPTION * LEADING)
+    told, numbers = (round(size * max(1, width / PAGE)) for size in (CAPTION, LABEL))
+    lines = wrap(caption, width - 2 * GAP, told)
+    leading = round(told * LEADING)
     top = GAP + len(lines) * leading + GAP // 2
-    row = side + round(LABEL * LEADING) + GAP // 2
+    row = side + round(numbers * LEADING) + GAP // 2
     grid = Image.new("RGB", (width, top + rows * row + GAP // 2), "white")
     pen = ImageDraw.Draw(grid)
     for number, line in enumerate(lines):
-        pen.text((GAP, GAP + number * leading), line, font=font(CAPTION), fill=INK)
+        pen.text((GAP, GAP + number * leading), line, font=font(told), fill=INK)
     for number, picture in enumerate(pictures):
         left, upper = GAP + number % columns * (side + GAP), top + number // columns * row
         grid.paste(picture, (left, upper))
         label = f"{number}" if number else "0, passed on"
-        pen.text((left, upper + side + 1), label, font=font(LABEL), fill=GREY)
+        pen.text((left, upper + side + 1), label, font=font(numbers), fill=GREY)
     return grid

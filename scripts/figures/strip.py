@@ -14,7 +14,7 @@ from scripts.chains import TEXT
 from scripts.files import written
 from scripts.untrusted import open_picture, read_text
 
-MOST = 8  # panels in a row
+MOST = 6  # panels in a row: captions are legible at the width of a page
 SIDE = 256  # height of a picture; smaller and larger ones are brought to it
 GAP = 16  # between panels, and around them
 LABEL, CAPTION = 17, 19  # sizes of type
