@@ -82,12 +82,14 @@ rule study_curves:
         table=report(
             "results/study/curves.tsv",
             category="Study",
+            subcategory="What chains keep",
             labels={"figure": "mean curves, table"},
             caption="report/curves.rst",
         ),
         plot=report(
             "results/study/curves.svg",
             category="Study",
+            subcategory="What chains keep",
             labels={"figure": "mean curves"},
             caption="report/curves.rst",
         ),
@@ -114,6 +116,7 @@ rule study_mcd:
         table=report(
             "results/study/mcd.tsv",
             category="Study",
+            subcategory="MCD and SDR",
             labels={"figure": "MCD and SDR, table"},
             caption="report/mcd.rst",
         ),
@@ -121,6 +124,7 @@ rule study_mcd:
         plot=report(
             "results/study/mcd.svg",
             category="Study",
+            subcategory="MCD and SDR",
             labels={"figure": "MCD and SDR"},
             caption="report/mcd.rst",
         ),
@@ -149,18 +153,21 @@ rule study_attributes:
         table=report(
             "results/study/attributes.tsv",
             category="Study",
+            subcategory="What chains keep",
             labels={"figure": "attributes, table"},
             caption="report/attributes.rst",
         ),
         halves=report(
             "results/study/halflife.tsv",
             category="Study",
+            subcategory="What chains keep",
             labels={"figure": "half-lives"},
             caption="report/attributes.rst",
         ),
         plot=report(
             "results/study/attributes.svg",
             category="Study",
+            subcategory="What chains keep",
             labels={"figure": "attributes"},
             caption="report/attributes.rst",
         ),
@@ -181,6 +188,7 @@ rule study_attractors:
         table=report(
             "results/study/attractors.tsv",
             category="Study",
+            subcategory="Where chains end",
             labels={"figure": "attractors, table"},
             caption="report/attractors.rst",
         ),
@@ -188,6 +196,7 @@ rule study_attractors:
         plot=report(
             "results/study/attractors.svg",
             category="Study",
+            subcategory="Where chains end",
             labels={"figure": "attractors"},
             caption="report/attractors.rst",
         ),
