@@ -27,15 +27,31 @@ rule scenes:
     input:
         ART,
     output:
-        "training/scenes/{part}/captions.jsonl",
+        "training/scenes/train/captions.jsonl",
     params:
-        scenes=lookup(dpath="{part}", within=SCENES),
+        scenes=SCENES["train"],
     message:
         "Rendering scenes: {output}"
     run:
         from scripts.storybook.dataset import write
 
         tell(write, input, output[0], *params.scenes, side=256)
+
+
+rule unseen_scenes:
+    input:
+        ART,
+    output:
+        "training/scenes/held-out/captions.jsonl",
+    params:
+        scenes=SCENES["held-out"],
+        seen=SCENES["train"],
+    message:
+        "Rendering scenes that are not among those to learn from: {output}"
+    run:
+        from scripts.storybook.dataset import write
+
+        tell(write, input, output[0], *params.scenes, side=256, seen=params.seen)
 
 
 rule contact_sheet:

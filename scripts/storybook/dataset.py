@@ -2,9 +2,9 @@
 
 import json
 import random
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 from scripts.files import written
@@ -21,19 +21,29 @@ def scene_of(seed: int, number: int) -> tuple[Scene, list[str]]:
     return scene, captions(scene.content, KINDS[scene.content.kind].flies, chance)
 
 
-def write(artwork: list[str], records: Path | str, seed: int, number: int, side: int) -> None:
+def write(
+    artwork: list[str],
+    records: Path | str,
+    seed: int,
+    number: int,
+    side: int,
+    seen: tuple[int, int] | None = None,
+) -> None:
     """`number` scenes: `records` is the folder's captions.jsonl, beside it `pictures/*.png`.
 
     Beside its captions, each record has the layout as `codes` (the known noise) and the objects'
     `boxes`; a trainer may use both, and a dataset of photographs has neither. `artwork` are the
-    icon sets, pictures are `side` pixels square.
+    icon sets, pictures are `side` pixels square. Scenes that are `seen` (a seed, and how many of
+    its scenes) are passed over, and then no scene comes twice.
     """
+    scenes = (scene_of(seed, index) for index in range(number))
+    if seen:
+        scenes = islice(unseen(seed, all_of(*seen)), number)
     renderer = Renderer(Artwork(artwork), side)
     folder = Path(records).parent
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
 
-    def render(index: int) -> dict:
-        scene, told = scene_of(seed, index)
+    def render(index: int, scene: Scene, told: list[str]) -> dict:
         picture, boxes = renderer.render(scene)
         name = f"pictures/{index:06}.png"
         picture.save(folder / name, compress_level=1)
@@ -49,7 +59,7 @@ def write(artwork: list[str], records: Path | str, seed: int, number: int, side:
         written(records) as half,
         half.open("w", encoding="utf-8") as lines,
     ):
-        for record in renderers.map(render, range(number)):
+        for record in renderers.map(render, count(), *zip(*scenes, strict=True)):
             lines.write(json.dumps(record) + "\n")
 
 
@@ -83,11 +93,10 @@ def write_study(
 ) -> None:
     """Base pictures of scenes of a seed, and base texts: what is told of the scenes after them.
 
-    Scenes that are among the `trained` ones (a seed, and how many) are passed over: in a world of
-    few choices, another seed alone makes no other scenes.
+    Scenes that are among the `trained` ones (a seed, and how many) are passed over.
     """
     renderer = Renderer(Artwork(artwork), 256)
-    others = unseen(seed, {scene_of(trained[0], number)[0] for number in range(trained[1])})
+    others = unseen(seed, all_of(*trained))
     for path in pictures:
         picture, _ = renderer.render(next(others)[0])
         with written(path) as half:
@@ -98,11 +107,20 @@ def write_study(
             half.write_text(told[0] + "\n", encoding="utf-8")
 
 
-def unseen(seed: int, seen: Container[Scene]) -> Iterator[tuple[Scene, list[str]]]:
-    """Scenes of a seed with their captions, one of each, none of them among those seen."""
+def all_of(seed: int, number: int) -> set[Scene]:
+    """What the first scenes of a seed show; fewer than `number`, where some come twice."""
+    return {scene_of(seed, index)[0].shown() for index in range(number)}
+
+
+def unseen(seed: int, seen: set[Scene]) -> Iterator[tuple[Scene, list[str]]]:
+    """Scenes of a seed with their captions, one of each, none of them among those seen.
+
+    (In a world of few choices, another seed alone makes no other scenes.)
+    """
     before: set[Scene] = set()
     for number in count():
         scene, told = scene_of(seed, number)
-        if scene not in seen and scene not in before:
-            before.add(scene)
+        shown = scene.shown()
+        if shown not in seen and shown not in before:
+            before.add(shown)
             yield scene, told

@@ -7,7 +7,7 @@ The layout is a handful of small choices, so that noise can be made to stand for
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 STYLES = ("noto", "fluent-emoji-flat", "twemoji")
 MOST = 3  # objects of one scene
@@ -92,6 +92,15 @@ class Layout:
 class Scene:
     content: Content
     layout: Layout
+
+    def shown(self) -> "Scene":
+        """The scene that has the same picture as this one and all its like.
+
+        Groups fill the picture, whatever position the layout says.
+        """
+        if self.content.count == 1:
+            return self
+        return replace(self, layout=replace(self.layout, position=0))
 
 
 def draw(chance: random.Random) -> Scene:
