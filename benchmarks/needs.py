@@ -71,6 +71,7 @@ def report(bundle: Bundle, best: float) -> None:
     played = {name: multiply_adds(work) for name, work in parts(captioner, text, painter).items()}
     side = captioner.config.size
     packed.pack(captioner.encoder, (1, 3, side, side))
+    backbones.channels_last(captioner.encoder.backbone)
     packed.pack(painter.first, (1, painter.config.noise), (1, painter.config.condition))
     print(f"## {bundle.name}\n")
     print("| part | 10⁶ needed | 10⁶ as played | ms | at the best |\n|---|---|---|---|---|")

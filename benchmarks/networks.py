@@ -78,9 +78,10 @@ def caption_rows(bundle: Bundle) -> list[Row]:
     plain = captioner_of(bundle)
     side = plain.config.size
     picture = torch.randn(1, 3, side, side)
-    once = copy.deepcopy(plain)
-    backbones.fold(once.encoder.backbone)
-    first = copy.deepcopy(once).to(memory_format=torch.contiguous_format)
+    first = copy.deepcopy(plain)
+    backbones.fold(first.encoder.backbone)
+    once = copy.deepcopy(first)
+    backbones.channels_last(once.encoder.backbone)
     reordered, played = copy.deepcopy(once), copy.deepcopy(once)
     played.encoder = packed.pack(reordered.encoder, (1, 3, side, side))
     played.decoder = QuickDecoder(played.decoder)

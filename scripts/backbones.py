@@ -43,4 +43,12 @@ def fold(network: nn.Module) -> nn.Module:
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 parent.set_submodule(before, fuse_conv_bn_eval(conv, norm))
                 parent.set_submodule(name, nn.Identity())
-    return network.to(memory_format=torch.channels_last)
+    return network
+
+
+def channels_last(network: nn.Module) -> nn.Module:
+    """The same network, whose convolutions give maps with their channels last, in place."""
+    for part in network.modules():
+        if type(part) is nn.Conv2d:
+            part.to(memory_format=torch.channels_last)
+    return network

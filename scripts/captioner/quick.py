@@ -44,4 +44,5 @@ def as_played(network: Captioner, device: str) -> Captioner:
         side = network.config.size
         packed.pack(network.encoder, (1, 3, side, side))
         network.decoder = QuickDecoder(network.decoder)
+    backbones.channels_last(network.encoder.backbone)  # what is packed needs no other copy
     return network
