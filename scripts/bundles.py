@@ -129,9 +129,13 @@ def _load(bundle: Bundle, part: str) -> nn.Module:
         raise UserError(f"{bundle.folder}/bundle.yaml: {part}: {error}.") from None
     path = bundle.weights(part)
     try:
-        network.load_state_dict(load_file(path), assign=True)
+        # Copies, one by one: a tensor in the mapped file would keep all of it in memory, beside
+        # what is made of its weights.
+        weights = {name: tensor.clone() for name, tensor in load_file(path).items()}
     except SafetensorError as error:
         raise UserError(f"{path}: these are no weights, or damaged ones ({error}).") from None
+    try:
+        network.load_state_dict(weights, assign=True)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(
