@@ -46,7 +46,7 @@ def submit(game: Game, rounds: int, *arguments: str) -> Call:
         *targets(rounds), "--workflow-profile", "profiles/slurm", "--jobs", "2",
         "--default-resources", "slurm_partition=main", "mem_mb=500", "runtime=2",
         "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2",
-        "--latency-wait", "10", *arguments, timeout=300, cores=4,
+        "--latency-wait", "10", *arguments, timeout=600, cores=4,
     )  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def test_a_cancelled_job_is_named_and_made_up(farm: Game, new_game: Callable[[],
     victims: list[str] = []
 
     def cancel() -> None:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 500
         while time.monotonic() < end and not victims:
             running = [
                 job
