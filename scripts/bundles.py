@@ -15,7 +15,7 @@ from scripts.files import digest
 from scripts.words import Vocabulary
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 SCHEMA = Path(__file__).parent.parent / "rules" / "schemas" / "bundle.schema.yaml"
 PARTS = ("captioner", "text_encoder", "generator", "image_encoder")
@@ -131,7 +131,7 @@ def _load(bundle: Bundle, part: str) -> nn.Module:
     try:
         # Copies, one by one: a tensor in the mapped file would keep all of it in memory, beside
         # what is made of its weights.
-        weights = {name: tensor.clone() for name, tensor in load_file(path).items()}
+        weights = {name: _single(tensor) for name, tensor in load_file(path).items()}
     except SafetensorError as error:
         raise UserError(f"{path}: these are no weights, or damaged ones ({error}).") from None
     try:
@@ -142,6 +142,14 @@ def _load(bundle: Bundle, part: str) -> nn.Module:
             f"{path}: these weights are not those of the {part} that bundle.yaml describes: {first}"
         ) from None
     return network.eval().requires_grad_(False)
+
+
+def _single(tensor: Tensor) -> Tensor:
+    """A copy in float32, whatever precision the numbers are kept in; whole numbers stay whole."""
+    import torch
+
+    kind = torch.float32 if tensor.is_floating_point() else tensor.dtype
+    return tensor.to(kind, copy=True)
 
 
 def _as_played(part: str, network: nn.Module, device: str) -> nn.Module:

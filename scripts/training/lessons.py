@@ -232,17 +232,33 @@ def _by_adversaries(
 
 
 def install(trained: Iterable[Path | str], folder: Path) -> None:
-    """Put trained parts into a bundle, in place of what stands there."""
+    """Put trained parts into a bundle, in place of what stands there.
+
+    Weights are written in float16, half of what a repository would carry otherwise; networks
+    compute with them in float32 all the same.
+    """
+    from safetensors.torch import load_file
+
     for part in map(Path, trained):
+        if part.suffix == ".safetensors":
+            weights = load_file(part).items()
+            _write(
+                {n: w.half() if w.is_floating_point() else w for n, w in weights},
+                folder / part.name,
+            )
+            continue
         with written(folder / part.name) as half:
             shutil.copyfile(part, half)
 
 
 def save(network: Any, path: Path | str) -> None:
     """Write a network's weights, whole or not at all."""
+    _write({name: w.contiguous().cpu() for name, w in network.state_dict().items()}, path)
+
+
+def _write(state: dict[str, Any], path: Path | str) -> None:
     from safetensors.torch import save_file
 
-    state = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
     with written(path) as half:
         save_file(state, half)
         half.chmod(0o644)  # safetensors lets nobody else read it
