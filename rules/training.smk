@@ -35,15 +35,7 @@ rule learn_captioner:
     message:
         "Teaching the captioner: {output}"
     run:
-        teach(
-            lessons.captioner,
-            threads,
-            *lesson(wildcards),
-            input.words,
-            input.eyes,
-            output[0],
-            stages.choose_device(config["device"]),
-        )
+        teach(lessons.captioner, wildcards, threads, *input[1:], *output)
 
 
 rule paintings:
@@ -58,16 +50,7 @@ rule paintings:
     message:
         "Painting captions for the captioner to learn from: {output}"
     run:
-        teach(
-            lessons.paintings,
-            threads,
-            *lesson(wildcards),
-            input.words,
-            input.text,
-            input.generator,
-            output[0],
-            stages.choose_device(config["device"]),
-        )
+        teach(lessons.paintings, wildcards, threads, *input[1:], *output)
 
 
 rule refine_captioner:
@@ -82,16 +65,7 @@ rule refine_captioner:
     message:
         "Teaching the captioner what its painter's pictures show: {output}"
     run:
-        teach(
-            lessons.refined_captioner,
-            threads,
-            *lesson(wildcards),
-            input.words,
-            input.captioner,
-            input.paintings,
-            output[0],
-            stages.choose_device(config["device"]),
-        )
+        teach(lessons.refined_captioner, wildcards, threads, *input[1:], *output)
 
 
 rule learn_damsm:
@@ -105,14 +79,7 @@ rule learn_damsm:
     message:
         "Teaching the encoders of texts and pictures: {output}"
     run:
-        teach(
-            lessons.damsm,
-            threads,
-            *lesson(wildcards),
-            input.words,
-            *output,
-            stages.choose_device(config["device"]),
-        )
+        teach(lessons.damsm, wildcards, threads, *input[1:], *output)
 
 
 rule learn_generator:
@@ -127,13 +94,4 @@ rule learn_generator:
     message:
         "Teaching the painter: {output}"
     run:
-        teach(
-            lessons.generator,
-            threads,
-            *lesson(wildcards),
-            input.words,
-            input.text,
-            input.eyes,
-            output[0],
-            stages.choose_device(config["device"]),
-        )
+        teach(lessons.generator, wildcards, threads, *input[1:], *output)

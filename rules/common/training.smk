@@ -13,11 +13,6 @@ def dataset_of(wildcards):
     return str(recipe_called(wildcards.bundle).captions)
 
 
-def lesson(wildcards):
-    """What every lesson is given first: how it is taught, and the sizes of the networks."""
-    return recipe_called(wildcards.bundle), bundle_called(wildcards.bundle)
-
-
 @asked
 def trained_parts(_):
     return [
@@ -26,9 +21,19 @@ def trained_parts(_):
     ]
 
 
-def teach(work, threads, *args):
-    """Does the work of a lesson, on as many threads as its job has."""
+def teach(work, wildcards, threads, *files):
+    """Does the work of a lesson, on as many threads as its job has.
+
+    `files` are its inputs but for the dataset, which the recipe names, and then its outputs.
+    """
     import torch
 
     torch.set_num_threads(threads)
-    tell(work, *args)
+    device = tell(stages.choose_device, config["device"])
+    tell(
+        work,
+        recipe_called(wildcards.bundle),
+        bundle_called(wildcards.bundle),
+        *files,
+        device,
+    )

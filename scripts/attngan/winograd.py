@@ -81,15 +81,21 @@ class WinogradConv(nn.Module):
 
 
 @torch.no_grad()
-def quicken(network: nn.Module) -> nn.Module:
+def quicken(network: nn.Module, shapes: dict[str, tuple[int, ...]] | None = None) -> nn.Module:
     """The same network with its wide 3 x 3 convolutions computed in this way, in place.
 
-    Their maps must have sides that are multiples of 4, as all of a generator's are.
+    `shapes` are those of the maps that convolutions get (`packed.sizes`); where a side is no
+    multiple of 4, the plain way stays. Without them all must be, as a generator's are.
     """
     for name, part in list(network.named_modules()):
-        if type(part) is nn.Conv2d and suits(part):
+        if type(part) is nn.Conv2d and suits(part) and (not shapes or tiled(shapes[name])):
             network.set_submodule(name, WinogradConv(part))
     return network
+
+
+def tiled(shape: tuple[int, ...]) -> bool:
+    """Whether a map (B, C, H, W) is a whole number of tiles."""
+    return all(side % TILE == 0 for side in shape[2:])
 
 
 def suits(conv: nn.Conv2d) -> bool:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from scripts import backbones, packed
+from scripts.attngan import winograd
 from scripts.captioner.network import Captioner, Decoder, State
 
 
@@ -41,8 +42,9 @@ def as_played(network: Captioner, device: str) -> Captioner:
     """The same captioner with all that makes it faster on a device, in place."""
     backbones.fold(network.encoder.backbone)
     if packed.possible(device):
-        side = network.config.size
-        packed.pack(network.encoder, (1, 3, side, side))
+        seen = (1, 3, network.config.size, network.config.size)
+        winograd.quicken(network.encoder, packed.sizes(network.encoder, seen))
+        packed.pack(network.encoder, seen)
         network.decoder = QuickDecoder(network.decoder)
     backbones.channels_last(network.encoder.backbone)  # what is packed needs no other copy
     return network
