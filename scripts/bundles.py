@@ -12,6 +12,7 @@ from scripts import settings
 from scripts.chains import near
 from scripts.errors import UserError
 from scripts.files import digest
+from scripts.memory import given_back
 from scripts.words import Vocabulary
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ class Bundle:
         key = (str(path.absolute()), digest(path), device)
         with _loading:
             if key not in _networks:
-                _networks[key] = _as_played(part, _load(self, part).to(device), device)
+                with given_back():
+                    _networks[key] = _as_played(part, _load(self, part).to(device), device)
             return _networks[key]
 
 
