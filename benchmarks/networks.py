@@ -82,8 +82,10 @@ def caption_rows(bundle: Bundle) -> list[Row]:
     backbones.fold(first.encoder.backbone)
     once = copy.deepcopy(first)
     backbones.channels_last(once.encoder.backbone)
-    reordered, played = copy.deepcopy(once), copy.deepcopy(once)
-    played.encoder = packed.pack(reordered.encoder, (1, 3, side, side))
+    reordered, tiled, played = (copy.deepcopy(once) for _ in range(3))
+    packed.pack(reordered.encoder, (1, 3, side, side))
+    winograd.quicken(tiled.encoder, packed.sizes(tiled.encoder, (1, 3, side, side)))
+    played.encoder = packed.pack(tiled.encoder, (1, 3, side, side))
     played.decoder = QuickDecoder(played.decoder)
 
     def say(words: int) -> None:
@@ -95,6 +97,7 @@ def caption_rows(bundle: Bundle) -> list[Row]:
         ("norms folded", lambda: first.describe(picture)),
         ("channels last", lambda: once.describe(picture)),
         ("weights packed", lambda: reordered.describe(picture)),
+        ("Winograd where maps are whole tiles", lambda: tiled.describe(picture)),
         ("quick decoder", lambda: say(plain.config.max_words)),
         (f"<end> after {WORDS} words", lambda: say(WORDS)),
     ]
