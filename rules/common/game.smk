@@ -170,7 +170,11 @@ def code(*modules):
 
 
 CAPTION_CODE = code(
-    "captioner/network.py", "captioner/quick.py", "backbones.py", "packed.py"
+    "captioner/network.py",
+    "captioner/quick.py",
+    "attngan/winograd.py",
+    "backbones.py",
+    "packed.py",
 )
 GENERATE_CODE = code(
     "attngan/text_encoder.py",
