@@ -19,8 +19,8 @@ from networks import ROOT, WORDS, captioner_of, generator_of
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from scripts import backbones, packed
-from scripts.attngan import folded, winograd
+from scripts import backbones, packed, winograd
+from scripts.attngan import folded
 from scripts.attngan.generator import Generator
 from scripts.attngan.text_encoder import TextEncoder, TextEncoderConfig
 from scripts.bundles import Bundle

@@ -23,8 +23,8 @@ from torch import Tensor
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts import backbones, packed  # noqa: E402
-from scripts.attngan import folded, generator, quick, winograd  # noqa: E402
+from scripts import backbones, packed, winograd  # noqa: E402
+from scripts.attngan import folded, generator, quick  # noqa: E402
 from scripts.attngan.attention import attend  # noqa: E402
 from scripts.attngan.generator import Generator, GeneratorConfig  # noqa: E402
 from scripts.bundles import Bundle  # noqa: E402

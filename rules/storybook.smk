@@ -1,6 +1,8 @@
 """The storybook's world: its artwork, scenes rendered from it, and how well it is learnt."""
 
-SCENES = {"train": (1, 20000), "held-out": (2, 2000)}  # part: (seed, number of scenes)
+# Scenes that are drawn to learn from, before the rest of the world, and those that are kept for the
+# evaluation: seed and number.
+DRAWN, HELD_OUT = (1, 20000), (2, 2000)
 ART = expand(
     "training/artwork/{style}.json", style=["noto", "fluent-emoji-flat", "twemoji"]
 )
@@ -29,13 +31,15 @@ rule scenes:
     output:
         "training/scenes/train/captions.jsonl",
     params:
-        scenes=SCENES["train"],
+        drawn=DRAWN,
+        held_out=HELD_OUT,
     message:
         "Rendering scenes: {output}"
     run:
-        from scripts.storybook.dataset import write
+        from scripts.storybook.dataset import held_out, to_learn_from, write
 
-        tell(write, input, output[0], *params.scenes, side=256)
+        others = held_out(params.drawn, *params.held_out)
+        tell(write, input, output[0], to_learn_from(params.drawn, others), side=256)
 
 
 rule unseen_scenes:
@@ -44,14 +48,15 @@ rule unseen_scenes:
     output:
         "training/scenes/held-out/captions.jsonl",
     params:
-        scenes=SCENES["held-out"],
-        seen=SCENES["train"],
+        drawn=DRAWN,
+        held_out=HELD_OUT,
     message:
         "Rendering scenes that are not among those to learn from: {output}"
     run:
-        from scripts.storybook.dataset import write
+        from scripts.storybook.dataset import held_out, write
 
-        tell(write, input, output[0], *params.scenes, side=256, seen=params.seen)
+        others = held_out(params.drawn, *params.held_out)
+        tell(write, input, output[0], others, side=256)
 
 
 rule contact_sheet:
@@ -96,8 +101,8 @@ rule study_bases:
             input,
             output.pictures,
             output.texts,
-            SCENES["held-out"][0],
-            SCENES["train"],
+            HELD_OUT[0],
+            DRAWN,
         )
 
 

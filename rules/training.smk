@@ -24,11 +24,24 @@ rule learn_words:
         tell(lessons.words, recipe_called(wildcards.bundle), *output)
 
 
+rule learn_eyes:
+    input:
+        dataset=dataset_of,
+        words="training/{bundle}/text_encoder.txt",
+    output:
+        "training/{bundle}/eyes.safetensors",
+    threads: 1
+    message:
+        "Teaching eyes: {output}"
+    run:
+        teach(lessons.eyes, wildcards, threads, *input[1:], *output)
+
+
 rule learn_captioner:
     input:
         dataset=dataset_of,
         words="training/{bundle}/captioner.txt",
-        eyes="training/{bundle}/image_encoder.safetensors",
+        eyes="training/{bundle}/eyes.safetensors",
     output:
         "training/{bundle}/captioner_of_pictures.safetensors",
     threads: 1
@@ -36,6 +49,37 @@ rule learn_captioner:
         "Teaching the captioner: {output}"
     run:
         teach(lessons.captioner, wildcards, threads, *input[1:], *output)
+
+
+rule learn_damsm:
+    input:
+        dataset=dataset_of,
+        words="training/{bundle}/text_encoder.txt",
+        eyes="training/{bundle}/eyes.safetensors",
+        captioner="training/{bundle}/captioner_of_pictures.safetensors",
+    output:
+        text="training/{bundle}/text_encoder.safetensors",
+        image="training/{bundle}/image_encoder.safetensors",
+    threads: 1
+    message:
+        "Teaching the encoders of texts and pictures: {output}"
+    run:
+        teach(lessons.damsm, wildcards, threads, *input[1:], *output)
+
+
+rule learn_generator:
+    input:
+        dataset=dataset_of,
+        words="training/{bundle}/text_encoder.txt",
+        text="training/{bundle}/text_encoder.safetensors",
+        eyes="training/{bundle}/image_encoder.safetensors",
+    output:
+        "training/{bundle}/generator.safetensors",
+    threads: 2
+    message:
+        "Teaching the painter: {output}"
+    run:
+        teach(lessons.generator, wildcards, threads, *input[1:], *output)
 
 
 rule paintings:
@@ -66,32 +110,3 @@ rule refine_captioner:
         "Teaching the captioner what its painter's pictures show: {output}"
     run:
         teach(lessons.refined_captioner, wildcards, threads, *input[1:], *output)
-
-
-rule learn_damsm:
-    input:
-        dataset=dataset_of,
-        words="training/{bundle}/text_encoder.txt",
-    output:
-        text="training/{bundle}/text_encoder.safetensors",
-        image="training/{bundle}/image_encoder.safetensors",
-    threads: 1
-    message:
-        "Teaching the encoders of texts and pictures: {output}"
-    run:
-        teach(lessons.damsm, wildcards, threads, *input[1:], *output)
-
-
-rule learn_generator:
-    input:
-        dataset=dataset_of,
-        words="training/{bundle}/text_encoder.txt",
-        text="training/{bundle}/text_encoder.safetensors",
-        eyes="training/{bundle}/image_encoder.safetensors",
-    output:
-        "training/{bundle}/generator.safetensors",
-    threads: 2
-    message:
-        "Teaching the painter: {output}"
-    run:
-        teach(lessons.generator, wildcards, threads, *input[1:], *output)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.transforms.functional import normalize, to_tensor
 
-from scripts import packed
-from scripts.attngan import folded, winograd
+from scripts import packed, winograd
+from scripts.attngan import folded
 from scripts.attngan.generator import Generator, GeneratorConfig
 from scripts.bundles import Bundle, _load
 from scripts.captioner.network import MEAN, STD, Captioner, CaptionerConfig

@@ -12,7 +12,14 @@ from PIL import Image
 from scripts.errors import UserError
 from scripts.storybook import grammar, world
 from scripts.storybook.artwork import ICONS, Artwork
-from scripts.storybook.dataset import all_of, scene_of, unseen, write
+from scripts.storybook.dataset import (
+    all_of,
+    held_out,
+    scene_of,
+    to_learn_from,
+    unseen,
+    write,
+)
 from scripts.storybook.render import Renderer
 
 pytest.importorskip("resvg_py")
@@ -36,6 +43,10 @@ def artwork(tmp_path: Path) -> list[Path]:
     return [icon_set(tmp_path / f"{style}.json", colour) for style, colour in pairs]
 
 
+def first(number: int) -> list[tuple[world.Scene, list[str]]]:
+    return [scene_of(3, index) for index in range(number)]
+
+
 def test_every_caption_says_all_of_its_scene():
     for number in range(3000):
         scene, captions = scene_of(5, number)
@@ -49,6 +60,16 @@ def test_unseen_scenes_look_like_none_that_was_trained_on():
     assert len(others) == 60 and trained.isdisjoint(others)
     # which scenes of another seed need not be
     assert any(scene_of(2, number)[0].shown() in trained for number in range(60))
+
+
+def test_the_world_is_learnt_from_but_for_what_is_held_out():
+    world_of_all = set(world.every())
+    drawn = (1, 500)
+    others = {scene for scene, _ in held_out(drawn, 2, 100)}
+    kept = {scene.shown() for scene in others}
+    learnt = {scene.shown() for scene, _ in to_learn_from(drawn, held_out(drawn, 2, 100))}
+    assert len(world_of_all) == 17_298 and len(kept) == 100
+    assert kept.isdisjoint(learnt) and kept | learnt == world_of_all
 
 
 def test_scenes_that_are_shown_alike_have_the_same_picture(artwork: list[Path]):
@@ -84,14 +105,14 @@ def test_what_stands_somewhere_belongs_there():
 
 def test_the_same_seed_writes_the_same_dataset(artwork: list[Path], tmp_path: Path):
     for folder in ("one", "other"):
-        write(artwork, tmp_path / folder / "captions.jsonl", seed=3, number=6, side=64)
+        write(artwork, tmp_path / folder / "captions.jsonl", first(6), side=64)
     one, other = (sorted((tmp_path / name).rglob("*.*")) for name in ("one", "other"))
     assert len(one) == 7
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in other]
 
 
 def test_boxes_hold_the_objects(artwork: list[Path], tmp_path: Path):
-    write(artwork, tmp_path / "captions.jsonl", seed=3, number=40, side=64)
+    write(artwork, tmp_path / "captions.jsonl", first(40), side=64)
     for line in (tmp_path / "captions.jsonl").read_text().splitlines():
         record = json.loads(line)
         content = grammar.read(record["captions"][0])

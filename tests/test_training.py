@@ -10,11 +10,15 @@ import yaml
 from conftest import Game
 from PIL import Image, ImageDraw
 
-from scripts.attngan.generator import Generator, GeneratorConfig, as_codes
+from scripts.attngan.generator import Conditioning, Generator, GeneratorConfig, as_codes
+from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
 from scripts.attngan.quick import quicken
+from scripts.captioner.network import Captioner, CaptionerConfig
 from scripts.errors import UserError
+from scripts.training.captioner import lend_eyes, normalise
 from scripts.training.dataset import CaptionedPictures
 from scripts.training.known_noise import noise_for
+from scripts.training.painter import whiten
 from scripts.training.progress import Progress
 from scripts.training.vocabulary import captioner_vocabulary, painter_vocabulary
 
@@ -41,7 +45,7 @@ RECIPE = {
     "dataset": "pictures",
     "side": 128,
     "captioner": {"steps": [3, 3, 2], "paintings": 4, "batch": 4, "rate": 1e-3, "threshold": 1},
-    "damsm": {"steps": 3, "batch": 4, "rate": 1e-3},
+    "damsm": {"steps": [3, 3], "batch": 4, "texts": 4, "rate": 1e-3},
     "generator": {"steps": [3, 2], "polish": 2, "batch": 4, "rate": 1e-3},
 }
 
@@ -94,8 +98,9 @@ def test_each_lesson_shows_how_it_goes(workshop: Game):
     (stage,) = workshop.path("training", "mine", "generator").glob("*/stage2")
     (sample,) = (stage / "samples").iterdir()
     assert Image.open(sample).width > 4 * 128
-    (encoders,) = workshop.path("training", "mine", "text_encoder").glob("*/samples/*.txt")
-    assert "of 4 captions are found" in encoders.read_text()
+    for lesson in ("eyes", "text_encoder"):
+        (encoders,) = workshop.path("training", "mine", lesson).glob("*/samples/*.txt")
+        assert "of 4 captions are found" in encoders.read_text()
 
 
 def test_photographs_train_a_painter_against_discriminators(workshop: Game):
@@ -140,7 +145,7 @@ def test_what_is_not_in_cocos_form_is_named(tmp_path: Path, said: str):
 
 
 def test_a_recipe_with_a_misspelt_key_is_refused(workshop: Game):
-    recipe = {**RECIPE, "damsm": {"step": 3, "batch": 4, "rate": 1e-3}}
+    recipe = {**RECIPE, "damsm": {**RECIPE["damsm"], "step": 3}}
     workshop.path("models", "mine", "training.yaml").write_text(yaml.safe_dump(recipe))
     call = workshop.call("train", bundle="mine")
     assert call.code != 0
@@ -245,3 +250,33 @@ def test_vocabularies_are_counted_as_the_originals_did():
         "<end>",
         *("a", "ball", "blue", "by", "kite", "red", "the", "wall"),
     ]
+
+
+def test_whitened_conditions_weigh_all_that_differs_alike():
+    """However little of the sentences' variance it is."""
+    strengths = torch.tensor([10.0, 1.0, 0.1, 0.5])
+    sentences = torch.randn(2000, 4, generator=torch.Generator().manual_seed(1)) * strengths + 3
+    conditioning = Conditioning(sentence=4, condition=3)
+    whiten(conditioning, sentences)
+    _, mu, _ = conditioning(sentences, torch.zeros(2000, 3))
+    assert torch.allclose(mu.mean(dim=0), torch.zeros(3), atol=0.1)
+    assert torch.allclose(torch.cov(mu.T), torch.eye(3), atol=0.2)
+
+
+def test_an_image_encoder_sees_with_the_eyes_of_a_captioner():
+    torch.manual_seed(1)
+    captioner = Captioner(CaptionerConfig(5, "mobilenet_v3_small", size=64, embedding=4, hidden=4))
+    captioner.eval()
+    backbone = captioner.encoder.backbone.features
+    for part in backbone.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.running_mean.normal_()
+    eyes = ImageEncoder(ImageEncoderConfig("mobilenet_v3_small", 64, 4, regions="8")).eval()
+    lend_eyes(captioner.state_dict(), eyes)
+    pictures = torch.rand(2, 3, 64, 64) * 2 - 1
+    with torch.no_grad():
+        wanted, found = backbone[0](normalise(pictures)), eyes.backbone[0](pictures)
+    assert torch.allclose(found[..., 1:, 1:], wanted[..., 1:, 1:], atol=1e-5)  # but for the edge
+    other = ImageEncoder(ImageEncoderConfig("resnet18", 64, 4, regions="layer3"))
+    with pytest.raises(UserError, match="same backbone"):
+        lend_eyes(captioner.state_dict(), other)

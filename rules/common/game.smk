@@ -172,7 +172,7 @@ def code(*modules):
 CAPTION_CODE = code(
     "captioner/network.py",
     "captioner/quick.py",
-    "attngan/winograd.py",
+    "winograd.py",
     "backbones.py",
     "packed.py",
 )
@@ -182,7 +182,7 @@ GENERATE_CODE = code(
     "attngan/generator.py",
     "attngan/quick.py",
     "attngan/folded.py",
-    "attngan/winograd.py",
+    "winograd.py",
     "packed.py",
     "noise.py",
     "words.py",

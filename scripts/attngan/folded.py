@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from scripts import packed
-from scripts.attngan import winograd
+from scripts import packed, winograd
 from scripts.attngan.generator import FIRST_SIDE, FirstStage, Generator, Residual, Up
 from scripts.attngan.quick import SPREAD
 

@@ -86,8 +86,12 @@ class ImageEncoder(nn.Module):
         Returns the regions, (B, D, h, w), and the whole, (B, D). Pictures are resized to S x S
         with corners aligned, as the published weights were trained (torch before 0.4).
         """
+        middle, last = self.see(pictures)
+        return self.regions(middle), self.whole(last.mean(dim=(2, 3)))
+
+    def see(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """The backbone's maps that regions and whole are read off: two (B, channels, h, w)."""
         pictures = functional.interpolate(
             pictures, size=(self.config.size,) * 2, mode="bilinear", align_corners=True
         )  # (B, 3, S, S)
-        middle, last = maps(self.backbone, pictures, self.layer)
-        return self.regions(middle), self.whole(last.mean(dim=(2, 3)))
+        return maps(self.backbone, pictures, self.layer)

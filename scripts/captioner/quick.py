@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from scripts import backbones, packed
-from scripts.attngan import winograd
+from scripts import backbones, packed, winograd
 from scripts.captioner.network import Captioner, Decoder, State
 
 

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 from pathlib import Path
@@ -11,34 +11,79 @@ from scripts.files import written
 from scripts.storybook.artwork import Artwork
 from scripts.storybook.grammar import captions
 from scripts.storybook.render import Renderer
-from scripts.storybook.world import KINDS, Content, Layout, Scene, draw
+from scripts.storybook.world import KINDS, Content, Layout, Scene, draw, every
+
+Told = tuple[Scene, list[str]]  # a scene and its captions
 
 
-def scene_of(seed: int, number: int) -> tuple[Scene, list[str]]:
+def scene_of(seed: int, number: int) -> Told:
     """Scene `number` of a seed and its five captions; the same wherever and whenever asked."""
     chance = random.Random(f"storybook/{seed}/{number}")
-    scene = draw(chance)
+    return tell(draw(chance), chance)
+
+
+def tell(scene: Scene, chance: random.Random) -> Told:
+    """The scene, and what five people may say of it."""
     return scene, captions(scene.content, KINDS[scene.content.kind].flies, chance)
 
 
-def write(
-    artwork: list[str],
-    records: Path | str,
-    seed: int,
-    number: int,
-    side: int,
-    seen: tuple[int, int] | None = None,
-) -> None:
-    """`number` scenes: `records` is the folder's captions.jsonl, beside it `pictures/*.png`.
+def scenes_to_learn_from(seed: int, number: int, held_out: Iterable[Told]) -> Iterator[Told]:
+    """`number` scenes of a seed, in which all kinds are equally likely, but for those held out.
+
+    Then the whole world but for those, each scene once, so that none is missed.
+    """
+    kept = {scene.shown() for scene, _ in held_out}
+    for index in range(number):
+        scene, told = scene_of(seed, index)
+        if scene.shown() not in kept:
+            yield scene, told
+    for index, scene in enumerate(every()):
+        if scene not in kept:
+            yield tell(scene, random.Random(f"storybook/{seed}/every/{index}"))
+
+
+def all_of(seed: int, number: int) -> set[Scene]:
+    """What the first scenes of a seed show; fewer than `number`, where some come twice."""
+    return {scene_of(seed, index)[0].shown() for index in range(number)}
+
+
+def unseen(seed: int, seen: set[Scene]) -> Iterator[Told]:
+    """Scenes of a seed with their captions, one of each, none of them among those seen.
+
+    (In a world of few choices, another seed alone makes no other scenes.)
+    """
+    before: set[Scene] = set()
+    for number in count():
+        scene, told = scene_of(seed, number)
+        shown = scene.shown()
+        if shown not in seen and shown not in before:
+            before.add(shown)
+            yield scene, told
+
+
+def held_out(drawn: tuple[int, int], seed: int, number: int) -> list[Told]:
+    """The first `number` scenes of a seed that look like none of those drawn (seed, number)."""
+    return list(islice(unseen(seed, all_of(*drawn)), number))
+
+
+def to_learn_from(drawn: tuple[int, int], others: list[Told]) -> Iterator[Told]:
+    """The scenes drawn (seed, number), then all of the world, each once, but for those held out.
+
+    In the former all kinds are equally likely; the latter leaves nothing out.
+    """
+    yield from (scene_of(drawn[0], index) for index in range(drawn[1]))
+    kept = {scene.shown() for scene, _ in others}
+    chance = random.Random(f"storybook/{drawn[0]}/every")
+    yield from (tell(scene, chance) for scene in every() if scene not in kept)
+
+
+def write(artwork: list[str], records: Path | str, scenes: Iterable[Told], side: int) -> None:
+    """Render scenes: `records` is the folder's captions.jsonl, beside it `pictures/*.png`.
 
     Beside its captions, each record has the layout as `codes` (the known noise) and the objects'
     `boxes`; a trainer may use both, and a dataset of photographs has neither. `artwork` are the
-    icon sets, pictures are `side` pixels square. Scenes that are `seen` (a seed, and how many of
-    its scenes) are passed over, and then no scene comes twice.
+    icon sets, pictures are `side` pixels square.
     """
-    scenes = (scene_of(seed, index) for index in range(number))
-    if seen:
-        scenes = islice(unseen(seed, all_of(*seen)), number)
     renderer = Renderer(Artwork(artwork), side)
     folder = Path(records).parent
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
@@ -105,22 +150,3 @@ def write_study(
         told = next(others)[1]
         with written(path) as half:
             half.write_text(told[0] + "\n", encoding="utf-8")
-
-
-def all_of(seed: int, number: int) -> set[Scene]:
-    """What the first scenes of a seed show; fewer than `number`, where some come twice."""
-    return {scene_of(seed, index)[0].shown() for index in range(number)}
-
-
-def unseen(seed: int, seen: set[Scene]) -> Iterator[tuple[Scene, list[str]]]:
-    """Scenes of a seed with their captions, one of each, none of them among those seen.
-
-    (In a world of few choices, another seed alone makes no other scenes.)
-    """
-    before: set[Scene] = set()
-    for number in count():
-        scene, told = scene_of(seed, number)
-        shown = scene.shown()
-        if shown not in seen and shown not in before:
-            before.add(shown)
-            yield scene, told

@@ -21,7 +21,7 @@ from scripts.training.dataset import CaptionedPictures
 from scripts.training.lessons import save
 from scripts.training.scores import bleu4, r_precision
 
-JUDGE = {"steps": 2000, "batch": 32, "rate": 2e-3}
+JUDGE = {"steps": 6000, "batch": 32, "rate": 2e-3}
 SIDE = 128  # pixels, of the pictures that the judge looks at
 QUESTIONS = ("kind", "colour", "place", "count", "act")
 AT_ONCE = 50

@@ -7,7 +7,9 @@ The layout is a handful of small choices, so that noise can be made to stand for
 """
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 
 STYLES = ("noto", "fluent-emoji-flat", "twemoji")
 MOST = 3  # objects of one scene
@@ -114,3 +116,20 @@ def draw(chance: random.Random) -> Scene:
         act=chance.choice(("", JUMPING)) if kind.jumps else "",
     )
     return Scene(content, Layout(*(chance.randrange(ways) for ways in LAYOUT.values())))
+
+
+def every() -> Iterator[Scene]:
+    """All scenes that show something else than any other one."""
+    layouts = [Layout(*choices) for choices in product(*map(range, LAYOUT.values()))]
+    for kind in KINDS.values():
+        contents = product(
+            [kind.name],
+            kind.colours or ("",),
+            kind.places,
+            range(1, kind.most + 1),
+            ("", JUMPING) if kind.jumps else ("",),
+        )
+        for content, layout in product(contents, layouts):
+            scene = Scene(Content(*content), layout)
+            if scene.shown() == scene:
+                yield scene

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scripts.attngan.image_encoder import ImageEncoder
 from scripts.captioner.network import MEAN, STD, Captioner, CaptionerConfig, packed
 from scripts.errors import UserError
 from scripts.training import samples
@@ -195,6 +196,42 @@ def borrow_eyes(network: Captioner, image_encoder: dict[str, Tensor]) -> None:
     if not common:
         raise UserError("captioner and image_encoder must have the same backbone to share it.")
     network.encoder.backbone.load_state_dict(common, strict=False)
+
+
+def lend_eyes(network: dict[str, Tensor], image_encoder: ImageEncoder) -> None:
+    """The way back: copy the eyes of a captioner (its state) into an image encoder.
+
+    Raises UserError if they are not of one kind.
+    """
+    own = image_encoder.backbone.state_dict()
+    common = {}
+    for name, tensor in network.items():
+        layer = name.removeprefix("encoder.backbone.").removeprefix("features.")
+        if layer in own:
+            common[layer] = tensor
+    if len(common) < len(own):
+        raise UserError("captioner and image_encoder must have the same backbone to share it.")
+    image_encoder.backbone.load_state_dict(common)
+    _normalise_within(image_encoder.backbone)
+
+
+@torch.no_grad()
+def _normalise_within(eyes: nn.Module) -> None:
+    """Have the first convolution do what `normalise` does before a captioner.
+
+    (But for what lies beyond a picture's edge, which is 0 to both.) What it adds goes to the
+    convolution's bias or, if it has none, off the mean of the batch norm behind it.
+    """
+    layers = [part for part in eyes.modules() if isinstance(part, nn.Conv2d | nn.BatchNorm2d)]
+    conv, norm = layers[:2]
+    black = normalise(torch.full((1, 3, 1, 1), -1.0))[0]  # (3, 1, 1)
+    grey = normalise(torch.zeros(1, 3, 1, 1))[0]
+    added = (conv.weight * grey).sum(dim=(1, 2, 3))
+    conv.weight.mul_(grey - black)
+    if conv.bias is not None:
+        conv.bias.add_(added)
+    else:
+        norm.running_mean.sub_(added)
 
 
 def teacher_forcing(network: Captioner, features: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:

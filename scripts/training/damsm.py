@@ -1,5 +1,11 @@
-"""Teaches a text and an image encoder to meet: the deep attentional multimodal similarity model."""
+"""Teaches a text and an image encoder to meet: the deep attentional multimodal similarity model.
 
+It is taught twice. At first all of it learns: that makes eyes, with which a captioner begins, but
+sentences that hardly tell one kind of thing from another. The captioner's eyes see more. With
+those, which stay as they are (as the paper's Inception does), texts are learnt anew.
+"""
+
+import random
 from pathlib import Path
 
 import torch
@@ -10,12 +16,17 @@ from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
 from scripts.attngan.text_encoder import TextEncoder, TextEncoderConfig
 from scripts.training import samples
 from scripts.training.augment import spoil
-from scripts.training.dataset import CaptionedPictures
+from scripts.training.dataset import Batch, CaptionedPictures
 from scripts.training.progress import Progress
 from scripts.words import Vocabulary, tokenize
 
+ENOUGH = 16_000  # pictures to learn texts beside, if
+MEMORY = 4 << 30  # bytes hold what the eyes see of them
+LOOK_AT = 50  # pictures at once
+COMPARED = 48  # pairs of a batch, at most, whose words are compared: time grows with their square
 
-def train(
+
+def learn_eyes(
     dataset: CaptionedPictures,
     vocabulary: Vocabulary,
     text: TextEncoderConfig,
@@ -27,45 +38,125 @@ def train(
     rate: float = 1e-3,
     seed: int = 1,
     device: str = "cpu",
-) -> tuple[TextEncoder, ImageEncoder]:
-    """Both encoders after `steps` batches; goes on from what `folder` holds."""
+) -> ImageEncoder:
+    """An image encoder that learnt from nothing in `steps` batches; goes on from `folder`."""
     torch.manual_seed(seed)
-    encoders = nn.ModuleDict({"text": TextEncoder(text), "image": ImageEncoder(image)})
+    encoders = _Encoders(TextEncoder(text), ImageEncoder(image), vocabulary)
     encoders.to(device, memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(encoders.parameters(), lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.1)
-    parts = {"encoders": encoders, "optimizer": optimizer, "schedule": schedule}
-    shown = dataset.batch(batch, seed, -1)
+    run = _Run(encoders, encoders, rate, steps, folder, dataset.batch(batch, seed, -1))
+    for seen in run.progress.batches(dataset, batch, seed):
+        pictures = spoil(seen.pictures).to(device, memory_format=torch.channels_last)
+        run.learn(*encoders.image(pictures), seen.captions)
+    return encoders.image.eval()
 
-    def similar() -> Tensor:
-        encoders.eval()
-        with torch.inference_mode():
-            _, sentence = encoders["text"](*_on(device, numbered(shown.captions, vocabulary)))
-            near = similarity(encoders["image"](shown.pictures.to(device))[1], sentence)
-        encoders.train()
+
+def learn_texts(
+    eyes: ImageEncoder,
+    dataset: CaptionedPictures,
+    vocabulary: Vocabulary,
+    config: TextEncoderConfig,
+    folder: Path,
+    *,
+    steps: int,
+    batch: int = 128,
+    rate: float = 1e-3,
+    seed: int = 1,
+) -> tuple[TextEncoder, ImageEncoder]:
+    """A text encoder, and `eyes` whose last layers learnt with it, after `steps` batches.
+
+    Since the backbone stays as it is, each picture is looked at only once, and batches may be
+    large: the more wrong captions there are, the finer is what must be told apart. Goes on from
+    what `folder` holds.
+    """
+    torch.manual_seed(seed)
+    device = eyes.whole.weight.device
+    encoders = _Encoders(TextEncoder(config), eyes.eval(), vocabulary).to(device)
+    learning = nn.ModuleList([encoders.text.train(), eyes.regions, eyes.whole])
+    run = _Run(encoders, learning, rate, steps, folder, dataset.batch(batch, seed, -1))
+    chance = random.Random(seed)
+    if run.progress.step < steps:
+        middle, last = look(eyes, dataset)
+    for _ in run.progress.steps_left():
+        indices = [chance.randrange(len(last)) for _ in range(batch)]
+        told = [chance.choice(dataset.records[index]["captions"]) for index in indices]
+        run.learn(eyes.regions(middle[indices]), eyes.whole(last[indices]), told)
+    return encoders.text.eval(), eyes
+
+
+@torch.no_grad()
+def look(eyes: ImageEncoder, dataset: CaptionedPictures) -> tuple[Tensor, Tensor]:
+    """What the backbone sees of the first N pictures, each spoilt once.
+
+    The map of their regions, (N, channels, h, w), and the mean of the last one, (N, channels).
+    """
+    views: list[tuple[Tensor, Tensor]] = []
+    for first in range(0, min(len(dataset), ENOUGH), LOOK_AT):
+        pictures = spoil(dataset.pictures([*range(first, min(first + LOOK_AT, len(dataset)))]))
+        middle, last = eyes.see(pictures.to(eyes.whole.weight.device))
+        views.append((middle.contiguous(), last.mean(dim=(2, 3))))
+        if len(views) * middle.nbytes > MEMORY:
+            break
+    return torch.cat([middle for middle, _ in views]), torch.cat([last for _, last in views])
+
+
+class _Encoders(nn.Module):
+    """What learns to meet."""
+
+    def __init__(self, text: TextEncoder, image: ImageEncoder, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self.text, self.image, self.vocabulary = text, image, vocabulary
+
+    def read(self, captions: list[str]) -> tuple[Tensor, Tensor, Tensor]:
+        """Words (B, D, T), sentences (B, D) and padding (B, T) of captions."""
+        ids, lengths = numbered(captions, self.vocabulary)
+        device = self.image.whole.weight.device
+        return *self.text(ids.to(device), lengths), padding_of(lengths, ids.shape[1]).to(device)
+
+    @torch.inference_mode()
+    def similar(self, shown: Batch) -> Tensor:
+        """Cosines of a batch's pictures and captions, (B, B)."""
+        learning = self.text.training, self.image.training
+        self.eval()
+        whole = self.image(shown.pictures.to(self.image.whole.weight.device))[1]
+        near = similarity(whole, self.read(shown.captions)[1])
+        self.text.train(learning[0])
+        self.image.train(learning[1])
         return near.cpu()
 
-    progress = Progress(folder, parts, steps, show=samples.matches(similar))
-    for seen in progress.batches(dataset, batch, seed):
-        pictures = spoil(seen.pictures).to(device, memory_format=torch.channels_last)
-        ids, lengths = numbered(seen.captions, vocabulary)
-        words, sentence = encoders["text"](ids.to(device), lengths)
-        regions, whole = encoders["image"](pictures)
-        by_word = words_loss(regions, words, padding_of(lengths, ids.shape[1]).to(device))
+
+class _Run:
+    """One training: of `learning`, a part of the encoders, or all of them."""
+
+    def __init__(
+        self,
+        encoders: _Encoders,
+        learning: nn.Module,
+        rate: float,
+        steps: int,
+        folder: Path,
+        shown: Batch,
+    ) -> None:
+        self.encoders, self.learning = encoders, learning
+        self.optimizer = torch.optim.AdamW(learning.parameters(), lr=rate, weight_decay=0.01)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, rate, steps, pct_start=0.1
+        )
+        parts = {"learning": learning, "optimizer": self.optimizer, "schedule": self.schedule}
+        show = samples.matches(lambda: encoders.similar(shown))
+        self.progress = Progress(folder, parts, steps, show=show)
+
+    def learn(self, regions: Tensor, whole: Tensor, captions: list[str]) -> None:
+        """One step, from what was seen, (B, D, h, w) and (B, D), and what was said of it."""
+        words, sentence, padding = self.encoders.read(captions)
+        some = slice(COMPARED)
+        by_word = words_loss(regions[some], words[some], padding[some])
         by_sentence = sentence_loss(whole, sentence)
-        optimizer.zero_grad()
+        self.optimizer.zero_grad()
         (by_word + by_sentence).backward()
-        torch.nn.utils.clip_grad_norm_(encoders.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        progress.log(words=by_word, sentence=by_sentence)
-    encoders.eval()
-    return encoders["text"], encoders["image"]
-
-
-def _on(device: str, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Ids on the device; their lengths stay where recurrent networks want them."""
-    return pair[0].to(device), pair[1]
+        nn.utils.clip_grad_norm_(self.learning.parameters(), 1.0)
+        self.optimizer.step()
+        self.schedule.step()
+        self.progress.log(words=by_word, sentence=by_sentence)
 
 
 def numbered(captions: list[str], vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:

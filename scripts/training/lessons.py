@@ -142,26 +142,51 @@ def refined_captioner(
     save(network, weights)
 
 
+def eyes(
+    recipe: Recipe, bundle: Bundle, vocabulary: Path | str, weights: Path | str, device: str
+) -> None:
+    """Teach a first image encoder, whose eyes the captioner begins with, and write its weights."""
+    from scripts.attngan.image_encoder import ImageEncoderConfig
+    from scripts.training.damsm import learn_eyes
+
+    known = Vocabulary.read(vocabulary)
+    sizes = _text_config(bundle, known), ImageEncoderConfig(**bundle.sizes("image_encoder"))
+    budget = {**_budget(recipe.damsm, "batch", "rate"), "steps": recipe.damsm["steps"][0]}
+    with _sizes_of(bundle):
+        image = learn_eyes(
+            _dataset(recipe), known, *sizes,
+            _notes(weights, recipe, "damsm", sizes, vocabulary),
+            seed=recipe.seed, device=device, **budget,
+        )  # fmt: skip
+    save(image, weights)
+
+
 def damsm(
     recipe: Recipe,
     bundle: Bundle,
     vocabulary: Path | str,
+    eyes: Path | str,
+    captioner: Path | str,
     text_encoder: Path | str,
     image_encoder: Path | str,
     device: str,
 ) -> None:
-    """Teach the text and the image encoder together and write both weights."""
-    from scripts.attngan.image_encoder import ImageEncoderConfig
-    from scripts.training.damsm import train
+    """Teach a text encoder beside the captioner's eyes and write the weights of both."""
+    from safetensors.torch import load_file
+
+    from scripts.training.captioner import lend_eyes
+    from scripts.training.damsm import learn_texts
 
     known = Vocabulary.read(vocabulary)
-    sizes = _text_config(bundle, known), ImageEncoderConfig(**bundle.sizes("image_encoder"))
-    with _sizes_of(bundle):
-        text, image = train(
-            _dataset(recipe), known, *sizes,
-            _notes(text_encoder, recipe, "damsm", sizes, vocabulary),
-            seed=recipe.seed, device=device, **_budget(recipe.damsm, "steps", "batch", "rate"),
-        )  # fmt: skip
+    image = _image_encoder(bundle, eyes, device)
+    lend_eyes(load_file(captioner), image)
+    sizes = _text_config(bundle, known), image.config
+    text, image = learn_texts(
+        image, _dataset(recipe, image.config.size), known, sizes[0],
+        _notes(text_encoder, recipe, "damsm", sizes, vocabulary, eyes, captioner),
+        steps=recipe.damsm["steps"][1], batch=recipe.damsm["texts"],
+        rate=2 * recipe.damsm["rate"], seed=recipe.seed,
+    )  # fmt: skip
     save(text, text_encoder)
     save(image, image_encoder)
 
