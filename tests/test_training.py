@@ -10,7 +10,7 @@ import yaml
 from conftest import Game
 from PIL import Image, ImageDraw
 
-from scripts.attngan.generator import Conditioning, Generator, GeneratorConfig, as_codes
+from scripts.attngan.generator import Generator, GeneratorConfig, as_codes
 from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
 from scripts.attngan.quick import quicken
 from scripts.captioner.network import Captioner, CaptionerConfig
@@ -18,7 +18,6 @@ from scripts.errors import UserError
 from scripts.training.captioner import lend_eyes, normalise
 from scripts.training.dataset import CaptionedPictures
 from scripts.training.known_noise import noise_for
-from scripts.training.painter import whiten
 from scripts.training.progress import Progress
 from scripts.training.vocabulary import captioner_vocabulary, painter_vocabulary
 
@@ -250,17 +249,6 @@ def test_vocabularies_are_counted_as_the_originals_did():
         "<end>",
         *("a", "ball", "blue", "by", "kite", "red", "the", "wall"),
     ]
-
-
-def test_whitened_conditions_weigh_all_that_differs_alike():
-    """However little of the sentences' variance it is."""
-    strengths = torch.tensor([10.0, 1.0, 0.1, 0.5])
-    sentences = torch.randn(2000, 4, generator=torch.Generator().manual_seed(1)) * strengths + 3
-    conditioning = Conditioning(sentence=4, condition=3)
-    whiten(conditioning, sentences)
-    _, mu, _ = conditioning(sentences, torch.zeros(2000, 3))
-    assert torch.allclose(mu.mean(dim=0), torch.zeros(3), atol=0.1)
-    assert torch.allclose(torch.cov(mu.T), torch.eye(3), atol=0.2)
 
 
 def test_an_image_encoder_sees_with_the_eyes_of_a_captioner():

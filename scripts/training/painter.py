@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from scripts.attngan.generator import Conditioning, Generator, GeneratorConfig
+from scripts.attngan.generator import Generator, GeneratorConfig
 from scripts.attngan.quick import quicken
 from scripts.attngan.text_encoder import TextEncoder
 from scripts.errors import UserError
@@ -31,7 +31,6 @@ KL = 1e-4  # weight of the conditioning augmentation's divergence
 CALM = -6.0  # where its log variance begins: at 0, noise drowns the caption for thousands of steps
 PART = 32  # places: the side of the parts that later stages learn from
 PARTS = 2  # of each picture
-READ = 4096  # captions, to see how sentences differ
 AVERAGE = 0.995  # of the weights that are kept, per step
 
 
@@ -58,7 +57,6 @@ def train_first(
     torch.manual_seed(seed)
     network = quicken(Generator(replace(config, stages=1))).to(device)
     calm(network.conditioning.linear.bias, config.condition)
-    whiten(network.conditioning, sentences_of(dataset, vocabulary, text, device))
     learners = (dataset, vocabulary, text, config)
     network = _first(network, *learners, folder / "first", (0, 1), steps, batch, rate, seed)
     if polish:
@@ -212,16 +210,6 @@ def inputs_of(
     return z.to(device), eps.to(device), words, sentence, padding
 
 
-@torch.no_grad()
-def sentences_of(
-    dataset: CaptionedPictures, vocabulary: Vocabulary, text: TextEncoder, device: object
-) -> Tensor:
-    """A caption of each of the dataset's first pictures, as the text encoder reads it: (N, D)."""
-    told = [record["captions"][0] for record in dataset.records[:READ]]
-    ids, lengths = numbered(told, vocabulary)
-    return text.together(ids.to(device), lengths)[1]
-
-
 def weights_of(seen: Batch, side: int) -> Tensor:
     """(B, 1, side, side): more where the objects' boxes are, and 1 in the mean of each picture."""
     weights = torch.ones(len(seen.records), 1, side, side)
@@ -244,26 +232,6 @@ def calm(bias: Tensor, condition: int) -> None:
     with torch.no_grad():
         bias[condition : 2 * condition] = CALM  # values of the log variance
         bias[3 * condition :] = 3.0  # their gates, open
-
-
-@torch.no_grad()
-def whiten(conditioning: Conditioning, sentences: Tensor) -> None:
-    """Let the condition's mean begin as the whitened sentence (N of them: (N, D)).
-
-    Sentences differ most in what is easily seen; what tells a horse from a sheep may be a hundredth
-    of that, and would be learnt as much later. Whitened, all that differs between sentences has the
-    same weight. (Along their principal components, the first ones if the condition is shorter.)
-    """
-    mean = sentences.mean(dim=0)  # (D,)
-    strength, directions = torch.linalg.eigh(torch.cov(sentences.T))  # rising
-    condition = conditioning.linear.out_features // 4
-    size = min(condition, len(mean))
-    strength = strength.clamp(min=1e-4 * strength[-1])  # the rest is rounding
-    rows = (directions / strength.sqrt())[:, -size:].T  # (size, D)
-    weight, bias = conditioning.linear.weight, conditioning.linear.bias
-    weight[:size], bias[:size] = rows, -rows @ mean
-    gates = slice(2 * condition, 2 * condition + size)
-    weight[gates], bias[gates] = 0.0, 3.0  # open
 
 
 def averaged(network: torch.nn.Module, decay: float = AVERAGE) -> AveragedModel:
