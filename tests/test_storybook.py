@@ -132,13 +132,14 @@ def test_the_figures_take_their_place_in_the_card(tmp_path):
     figures.write_text(
         "who\tnumber\twhat\tfigure\n"
         "captions\t2000\tkind\t0.9860\ncaptions\t2000\tcount\t1.0000\npainted\t50\tkind\t0.5\n"
+        "painted\t50\tcount\t0.9996\n"
     )
     page.write_text(f"# Card\n{card.BEGIN}old\n{card.END}rest\n")
     for _ in range(2):  # the second time changes nothing
         card.write(figures, page)
         text = page.read_text()
         assert text.startswith("# Card\n") and text.endswith(f"{card.END}rest\n")
-        assert "| captions | 2,000 | 98.6 | 100.0 |\n| painted | 50 | 50.0 |  |\n" in text
+        assert "| captions | 2,000 | 98.6 | 100.0 |\n| painted | 50 | 50.0 | 99.9 |\n" in text
         assert "old" not in text and card.COMMAND in text
     page.write_text("# Card\n")
     with pytest.raises(UserError, match=r"README\.md: it has no place"):

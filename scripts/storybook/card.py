@@ -1,6 +1,7 @@
 """Puts the measured figures of a bundle into its model card."""
 
 import csv
+import math
 from pathlib import Path
 
 from scripts.errors import UserError
@@ -26,6 +27,11 @@ def write(figures: Path | str, card: Path | str) -> None:
         part.write_text(before + begin + table(figures) + end + after, encoding="utf-8")
 
 
+def _percent(share: float) -> str:
+    """One decimal, never rounded up: what is 100 is all of them."""
+    return f"{math.floor(1000 * share + 1e-6) / 10:.1f}"
+
+
 def table(figures: Path | str) -> str:
     """The rows of figures.tsv (who, number, what, figure) as Markdown, a line for each `who`."""
     with open(figures, encoding="utf-8", newline="") as file:
@@ -33,7 +39,7 @@ def table(figures: Path | str) -> str:
     columns = list(dict.fromkeys(row["what"] for row in rows))
     lines = {(row["who"], row["number"]): {} for row in rows}
     for row in rows:
-        lines[row["who"], row["number"]][row["what"]] = f"{100 * float(row['figure']):.1f}"
+        lines[row["who"], row["number"]][row["what"]] = _percent(float(row["figure"]))
     head = ["in %", "number", *columns]
     body = [
         [who, f"{int(number):,}", *(told.get(c, "") for c in columns)]
