@@ -105,7 +105,6 @@ def learn_to_speak(
     rate: float,
 ) -> None:
     """Teach all but the backbone, from what the backbone sees of up to ENOUGH pictures."""
-    chance = random.Random(1)
     encoder, device = network.encoder, network.encoder.linear.weight.device
     speaker = nn.ModuleDict({"linear": encoder.linear, "norm": encoder.norm})
     speaker["decoder"] = network.decoder
@@ -115,7 +114,8 @@ def learn_to_speak(
     number = min(len(dataset), ENOUGH)
     views = look(network.eval(), dataset, number, device)  # (N, backbone's features)
     speaker.train()
-    for _ in run.progress.steps_left():
+    for step in run.progress.steps_left():
+        chance = random.Random(step)  # the same batch, whether the lesson was killed or not
         indices = [chance.randrange(number) for _ in range(batch)]
         told = [chance.choice(dataset.records[index]["captions"]) for index in indices]
         ids, lengths = numbered(told, vocabulary, network.config.max_words)

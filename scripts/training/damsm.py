@@ -73,10 +73,10 @@ def learn_texts(
     encoders = _Encoders(TextEncoder(config), eyes.eval(), vocabulary).to(device)
     learning = nn.ModuleList([encoders.text.train(), eyes.regions, eyes.whole])
     run = _Run(encoders, learning, rate, steps, folder, dataset.batch(batch, seed, -1))
-    chance = random.Random(seed)
     if run.progress.step < steps:
         middle, last = look(eyes, dataset)
-    for _ in run.progress.steps_left():
+    for step in run.progress.steps_left():
+        chance = random.Random(f"{seed}/{step}")  # the same batch, killed or not
         indices = [chance.randrange(len(last)) for _ in range(batch)]
         told = [chance.choice(dataset.records[index]["captions"]) for index in indices]
         run.learn(eyes.regions(middle[indices]), eyes.whole(last[indices]), told)
