@@ -27,21 +27,6 @@ def tell(scene: Scene, chance: random.Random) -> Told:
     return scene, captions(scene.content, KINDS[scene.content.kind].flies, chance)
 
 
-def scenes_to_learn_from(seed: int, number: int, held_out: Iterable[Told]) -> Iterator[Told]:
-    """`number` scenes of a seed, in which all kinds are equally likely, but for those held out.
-
-    Then the whole world but for those, each scene once, so that none is missed.
-    """
-    kept = {scene.shown() for scene, _ in held_out}
-    for index in range(number):
-        scene, told = scene_of(seed, index)
-        if scene.shown() not in kept:
-            yield scene, told
-    for index, scene in enumerate(every()):
-        if scene not in kept:
-            yield tell(scene, random.Random(f"storybook/{seed}/every/{index}"))
-
-
 def all_of(seed: int, number: int) -> set[Scene]:
     """What the first scenes of a seed show; fewer than `number`, where some come twice."""
     return {scene_of(seed, index)[0].shown() for index in range(number)}
