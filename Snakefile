@@ -14,7 +14,11 @@ wildcard_constraints:
 
 
 # What the rules ask: functions of chains, bundles, figures, studies.
-include: "rules/common/game.smk"
+include: "rules/common/messages.smk"
+include: "rules/common/settings.smk"
+include: "rules/common/chains.smk"
+include: "rules/common/stages.smk"
+include: "rules/common/targets.smk"
 include: "rules/common/locks.smk"
 include: "rules/common/cluster.smk"
 include: "rules/common/figures.smk"

@@ -1,5 +1,8 @@
 """One process plays many stages, on this machine and in a cluster's jobs."""
 
+import sys
+from functools import lru_cache
+
 from snakemake.dag import DAG
 from snakemake.jobs import GroupJob
 from snakemake.scheduling.job_scheduler import JobScheduler

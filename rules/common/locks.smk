@@ -1,6 +1,8 @@
 """What a game that was killed left locked."""
 
 import fcntl
+from functools import lru_cache
+from pathlib import Path
 
 from snakemake.persistence import PersistenceBase
 

@@ -1,5 +1,6 @@
 """What the rules of the training wing have in common: recipes, datasets, and what is learnt."""
 
+from scripts.bundles import PARTS
 from scripts.training.lessons import Recipe
 
 

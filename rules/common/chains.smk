@@ -1,0 +1,67 @@
+"""Chains, their base files and their bundles."""
+
+import os
+from functools import lru_cache
+
+from scripts import chains
+from scripts.bundles import GAME, Bundle
+from scripts.chains import BaseFiles
+
+
+@lru_cache
+def base_files():
+    return BaseFiles.read("input")
+
+
+@lru_cache(maxsize=None)
+def chain_called(name):
+    """The chain of this name, once it is known that it can be played."""
+    chain = chains.parse(name, config["seed"], config["bundle"])
+    base_files().find(chain.image)
+    bundle_called(chain.bundle).check_files(*GAME)
+    check_links(name)
+    return chain
+
+
+@lru_cache(maxsize=None)
+def check_links(name):
+    """Nothing in results/<name>/ may lead out of results/."""
+    chains.check_links(Path("results", name), Path("results"))
+
+
+def chain_of(wildcards):
+    return chain_called(wildcards.chain)
+
+
+def round_of(wildcards):
+    return chains.parse_round(wildcards.round, wildcards.chain)
+
+
+def base_of(wildcards):
+    """The base picture or text of the chain."""
+    return str(base_files().find(chain_of(wildcards).image))
+
+
+def starts_with_text(wildcards):
+    return base_of(wildcards).lower().endswith(chains.TEXT)
+
+
+@asked
+def every_chain(_):
+    """One chain of each base file, with the seed and the bundle of the config."""
+    for image in base_files().files:
+        chain_called(image)
+    return sorted(base_files().files)
+
+
+@lru_cache
+def bundle_called(name):
+    return Bundle.read(name)
+
+
+def bundle_of(wildcards):
+    return bundle_called(chain_of(wildcards).bundle)
+
+
+def files_of(wildcards, *parts):
+    return [str(path) for path in bundle_of(wildcards).files(*parts)]

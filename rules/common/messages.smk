@@ -1,0 +1,49 @@
+"""Messages to a person: what a UserError looks like in rules and input functions."""
+
+import inspect
+import sys
+from functools import wraps
+
+from snakemake.exceptions import ApiError
+
+from scripts.errors import UserError
+
+
+class Mistake(ApiError):
+    """A UserError inside a `run:` block, which Snakemake shows as its message alone.
+
+    Snakemake prints the lines that an exception came through; this one has come through none.
+    """
+
+    __traceback__ = property(lambda self: None, lambda self, value: None)
+
+
+def tell(work, *args, **kwargs):
+    """Does the work of a `run:` block; a UserError is shown as its message alone."""
+    try:
+        return work(*args, **kwargs)
+    except UserError as error:
+        message = str(error)
+    raise Mistake(message)
+
+
+def asked(function):
+    """An input function whose UserError or OSError ends the call with its message alone.
+
+    Snakemake wraps every other exception of an input function in a traceback.
+    """
+
+    @wraps(function)
+    def answer(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except UserError as error:
+            sys.exit(f"Error: {error}")
+        except OSError as error:
+            sys.exit(
+                f"Error: {error.filename}: this cannot be read ({error.strerror})."
+            )
+
+    # Snakemake asks for it at each call, and finding it out takes longer than most answers.
+    answer.__signature__ = inspect.signature(function)
+    return answer
