@@ -2,21 +2,23 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: play test lint lock python cluster
+.PHONY: play models test lint lock python system
 
 play: .venv/game
 	$(BIN)/snakemake --cores 1 results/cow/round5.png
 
-# Tests of the cluster profile start a SLURM of their own; where `make cluster` can install one, they
-# must not be skipped.
-test: .venv/tests lint cluster
-	TELEPHONE_NEEDS_SLURM=$$(command -v slurmctld) $(BIN)/python -m pytest
+# The cluster's tests start a SLURM of their own, the page's tests a browser. Where `make system` can
+# install them, these tests must not be skipped.
+test: .venv/tests lint system
+	TELEPHONE_NEEDS_SLURM=$$(command -v slurmctld) TELEPHONE_NEEDS_BROWSER=$$(command -v chromium) \
+		$(BIN)/python -m pytest
 
-# The packages of SLURM, on Debian and Ubuntu, for root; elsewhere its tests are skipped.
-cluster:
-	@if ! command -v slurmctld >/dev/null && command -v apt-get >/dev/null && [ $$(id -u) = 0 ]; then \
+# SLURM and Chromium from Debian's or Ubuntu's packages, for root; elsewhere their tests are skipped.
+system:
+	@if ! { command -v slurmctld && command -v chromium; } >/dev/null && command -v apt-get >/dev/null && [ $$(id -u) = 0 ]; then \
 		apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			slurm-wlm munge chromium fonts-dejavu-core; \
 	fi
 
 lint: .venv/tests
@@ -28,6 +30,10 @@ lint: .venv/tests
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --requirement requirements.txt
 	touch $@
+
+# For bundles whose players come from a model hub.
+models: .venv/game
+	$(BIN)/pip install --quiet --requirement requirements-models.txt
 
 .venv/tests: requirements-dev.lock | python
 	$(PYTHON) -m venv .venv
