@@ -25,9 +25,10 @@ from statistics import median
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts import stages  # noqa: E402
 from scripts.bundles import Bundle  # noqa: E402
 from scripts.chains import Chain  # noqa: E402
+from scripts.stages.caption import caption  # noqa: E402
+from scripts.stages.generate import generate  # noqa: E402
 
 SEED = 100
 GAMES = {"storybook": (10, 5), "coco": (2, 3)}  # bundle: chains, rounds
@@ -175,11 +176,11 @@ def play_stage(game: str, chain: int, round_: int, stage: str) -> None:
     text = folder / f"round{round_}.txt"
     if stage == "caption":
         said = folder / "captions" / f"round{round_}.json"
-        stages.caption(before, text, said, bundle, "auto", 1)
+        caption(before, text, said, bundle, "auto", 1)
     else:
         picture, record = text.with_suffix(".png"), text.with_suffix(".json")
         whose = Chain(f"base{chain}", f"base{chain}", SEED, game)
-        stages.generate(
+        generate(
             text,
             picture,
             record,

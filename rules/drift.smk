@@ -10,7 +10,13 @@ rule drift:
         texts=chain_texts,
         meaning=meaning_files,
         attributes=attributes_of,
-        code=code("drift/chain.py", "drift/texts.py", "drift/pictures.py"),
+        code=code(
+            "drift/chain.py",
+            "drift/texts.py",
+            "drift/pictures.py",
+            "meaning.py",
+            "tables.py",
+        ),
     output:
         report(
             "results/{chain}/drift.tsv",
@@ -40,7 +46,7 @@ rule drift:
 rule drift_plot:
     input:
         table="results/{chain}/drift.tsv",
-        code=code("drift/plot.py", "figures/plots.py"),
+        code=code("drift/plot.py", "plots.py"),
     output:
         report(
             "results/{chain}/drift.svg",

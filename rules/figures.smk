@@ -8,7 +8,7 @@ rule strip:
         base=chain_base,
         pictures=chain_pictures,
         texts=chain_texts,
-        code=code("figures/strip.py"),
+        code=code("figures/strip.py", "figures/typography.py"),
     output:
         report(
             "results/{chain}/strip.png",
@@ -28,7 +28,7 @@ rule film:
         base=chain_base,
         pictures=chain_pictures,
         texts=chain_texts,
-        code=code("figures/strip.py", "figures/film.py"),
+        code=code("figures/film.py", "figures/typography.py"),
     output:
         report(
             "results/{chain}/film.gif",
@@ -47,7 +47,7 @@ rule candidates:
     input:
         text=text_to_paint,
         bundle=generator_files,
-        code=GENERATE_CODE + code("figures/strip.py", "figures/candidates.py"),
+        code=GENERATE_CODE + code("figures/typography.py", "figures/candidates.py"),
     output:
         report(
             "results/{chain}/candidates/round{round}.png",
@@ -81,7 +81,7 @@ rule attention:
     input:
         text=text_to_paint,
         bundle=generator_files,
-        code=GENERATE_CODE + code("figures/strip.py", "figures/attention.py"),
+        code=GENERATE_CODE + code("figures/typography.py", "figures/attention.py"),
     output:
         report(
             "results/{chain}/attention/round{round}.png",
@@ -136,7 +136,7 @@ rule related:
     input:
         base=chain_base,
         library=library_index,
-        code=code("figures/related.py", "drift/pictures.py", "figures/strip.py"),
+        code=code("figures/related.py", "drift/pictures.py", "figures/typography.py"),
     output:
         report(
             "results/{chain}/related.png",

@@ -77,7 +77,7 @@ rule study_chains:
 rule study_curves:
     input:
         chains="results/study/chains.tsv",
-        code=code("study/curves.py", "figures/plots.py"),
+        code=code("study/curves.py", "plots.py"),
     output:
         table=report(
             "results/study/curves.tsv",
@@ -111,7 +111,7 @@ rule study_curves:
 rule study_mcd:
     input:
         chains="results/study/chains.tsv",
-        code=code("study/semantic_drift.py", "figures/plots.py"),
+        code=code("study/semantic_drift.py", "plots.py"),
     output:
         table=report(
             "results/study/mcd.tsv",
@@ -148,7 +148,7 @@ rule study_mcd:
 rule study_attributes:
     input:
         chains="results/study/chains.tsv",
-        code=code("study/attributes.py", "study/curves.py", "figures/plots.py"),
+        code=code("study/attributes.py", "study/curves.py", "plots.py"),
     output:
         table=report(
             "results/study/attributes.tsv",
@@ -183,7 +183,7 @@ rule study_attributes:
 rule study_attractors:
     input:
         chains="results/study/chains.tsv",
-        code=code("study/attractors.py", "figures/plots.py"),
+        code=code("study/attractors.py", "plots.py"),
     output:
         table=report(
             "results/study/attractors.tsv",

@@ -1,6 +1,7 @@
 """The game: a picture is described, the description is painted, the painting is described, …"""
 
-from scripts import stages
+from scripts.stages.caption import caption
+from scripts.stages.generate import generate
 
 # No rule has a `log:`, which `snakemake --lint` misses: these `run:` blocks print nothing but one
 # message if something is wrong, which Snakemake shows and logs itself. (A test allows that remark
@@ -28,7 +29,7 @@ rule caption:
         "Round {wildcards.round} of {wildcards.chain}: describing {input.seen}"
     run:
         tell(
-            stages.caption,
+            caption,
             seen_path(wildcards),
             *output,
             beam=config["captioner"]["beam"],
@@ -56,7 +57,7 @@ rule generate:
         "Round {wildcards.round} of {wildcards.chain}: painting {input.text}"
     run:
         tell(
-            stages.generate,
+            generate,
             input.text,
             *output,
             said=next(iter(input.said), None),

@@ -3,7 +3,8 @@
 import re
 
 from scripts.official.convert import check, convert
-from scripts.official.fetch import fetch_original, missing, published
+from scripts.official.fetch import fetch_original
+from scripts.official.published import missing, published
 
 # The published files of each bundle and part. A file that lies there already is an input like any
 # other, made by no rule: Snakemake removes what a rule is about to make, and neither `--forceall`

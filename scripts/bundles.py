@@ -91,6 +91,11 @@ class Bundle:
         """The sha256 of each of these parts' files, by the file's name."""
         return {path.name: digest(path) for path in self.files(*parts)}
 
+    def damaged(self, part: str) -> str:
+        """The message for weights that are numbers, but compute what is none."""
+        path = self.weights(part)
+        return f"{path}: what it computes is not a number; these weights are damaged."
+
     @cached_property
     def words(self) -> Vocabularies:
         """The vocabularies, by part."""

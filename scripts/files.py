@@ -1,11 +1,13 @@
 """Files: their digests, and writing them whole or not at all."""
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from scripts.errors import UserError
 
@@ -31,6 +33,13 @@ def written(path: Path | str) -> Iterator[Path]:
             reason = error.strerror or error
             raise UserError(f"{path}: this file cannot be written ({reason}).") from None
         raise
+
+
+def write_json(path: Path | str, content: dict[str, Any]) -> None:
+    """Writes a JSON file, whole or not at all, with the same bytes on every machine."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    with written(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
 
 
 def digest(path: Path | str) -> str:

@@ -17,7 +17,7 @@ from scripts.captioner.network import Captioner, CaptionerConfig
 from scripts.errors import UserError
 from scripts.official import names
 from scripts.official.convert import RECIPES, convert
-from scripts.official.fetch import digests
+from scripts.official.published import digests
 from scripts.words import Vocabulary
 from tests.killing import kill_before_each_file_operation
 from tests.makers import captions_pickle, legacy_checkpoint, vocabulary_pickle

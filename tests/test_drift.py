@@ -11,11 +11,12 @@ from PIL import Image
 
 from scripts.drift import texts
 from scripts.drift.attributes import Attributes
-from scripts.drift.chain import measure, read_rows
+from scripts.drift.chain import measure
 from scripts.drift.pictures import alike, pixels
 from scripts.errors import UserError
 from scripts.storybook import grammar
 from scripts.storybook.dataset import scene_of
+from scripts.tables import read_rows
 from scripts.untrusted import open_picture, read_text
 
 EYES = {"backbone": "mobilenet_v3_small", "size": 32, "features": 16, "regions": "8"}
@@ -157,7 +158,7 @@ def test_the_same_chain_gives_the_same_bytes(seeing: Game):
 
 def test_a_caption_that_nobody_can_paint_is_measured_as_a_gap(seeing: Game):
     from scripts.bundles import Bundle
-    from scripts.drift.pictures import Meaning
+    from scripts.meaning import Meaning
 
     meaning = Meaning.of(Bundle.read("seeing", seeing.path("models")))
     picture = Image.new("RGB", (64, 64))

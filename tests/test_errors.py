@@ -9,11 +9,13 @@ import torch
 from conftest import ROOT, Call, Game, make_picture
 from safetensors.torch import load_file, save_file
 
-from scripts import settings, stages
+from scripts import settings
 from scripts.bundles import Bundle
 from scripts.chains import parse
 from scripts.errors import UserError
 from scripts.files import written
+from scripts.stages.caption import describe
+from scripts.stages.generate import paint
 from scripts.untrusted import open_picture
 
 SCHEMA = ROOT / "rules/schemas/config.schema.yaml"
@@ -211,16 +213,16 @@ def test_weights_that_compute_no_number(folder: Path, tmp_path: Path):
     save_file(state, folder / "captioner.safetensors")
     bundle = Bundle.read("tiny", folder.parent)
     with pytest.raises(UserError, match=r"generator\.safetensors: .* not a number"):
-        stages.paint([5, 6], parse("cow", 100, "tiny"), 1, bundle, "cpu", 1)
+        paint([5, 6], parse("cow", 100, "tiny"), 1, bundle, "cpu", 1)
     picture = open_picture(make_picture(tmp_path / "cow.png"))
     with pytest.raises(UserError, match=r"captioner\.safetensors: .* not a number"):
-        stages.describe(picture, bundle, "cpu", 1)
+        describe(picture, bundle, "cpu", 1)
 
 
 def test_a_picture_is_described_before_the_text_encoder_is_there(folder: Path, tmp_path: Path):
     (folder / "text_encoder.txt").unlink()
     picture = open_picture(make_picture(tmp_path / "cow.png"))
-    assert stages.describe(picture, Bundle.read("tiny", folder.parent), "cpu", 1)[0][0]
+    assert describe(picture, Bundle.read("tiny", folder.parent), "cpu", 1)[0][0]
 
 
 def test_a_network_is_loaded_once_however_many_ask(folder: Path):

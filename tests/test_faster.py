@@ -15,7 +15,7 @@ from scripts.attngan.generator import Generator, GeneratorConfig
 from scripts.bundles import Bundle, _load
 from scripts.captioner.network import MEAN, STD, Captioner, CaptionerConfig
 from scripts.captioner.quick import QuickDecoder, as_played
-from scripts.stages import pixels_of
+from scripts.stages.generate import pixels_of
 from scripts.words import encode
 from tests.conftest import ROOT, make_bundle
 

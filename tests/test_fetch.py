@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from scripts.errors import UserError
-from scripts.official.fetch import Original, Source, digests, fetch, fetch_original, originals
+from scripts.official.fetch import fetch, fetch_original
+from scripts.official.published import Original, Source, digests, originals
 from scripts.untrusted import LEGACY
 from tests.killing import kill_before_each_file_operation
 

@@ -10,7 +10,7 @@ from conftest import Game, make_bundle, make_picture
 from PIL import Image
 
 from scripts.figures import attention, candidates, film, related
-from scripts.figures.strip import CAPTION, GAP, LEADING
+from scripts.figures.typography import CAPTION, GAP, LEADING
 
 EYES = {"backbone": "mobilenet_v3_small", "size": 32, "features": 16, "regions": "8"}
 

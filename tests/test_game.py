@@ -247,29 +247,28 @@ def test_the_workflow_lints_but_for_logs():
 
 
 def test_stages_work_without_snakemake(tiny: Path, tmp_path: Path):
-    from scripts import stages
     from scripts.chains import parse
+    from scripts.stages.caption import caption
+    from scripts.stages.generate import generate
 
     bundle = Bundle.read("tiny", tiny.parent)
     base = make_picture(tmp_path / "cow.png")
     text, picture, record = (tmp_path / f"round1.{end}" for end in ("txt", "png", "json"))
-    stages.caption(base, text, tmp_path / "said.json", bundle, "cpu", 1)
+    caption(base, text, tmp_path / "said.json", bundle, "cpu", 1)
     chain = parse("cow@7", 100, "tiny")
-    stages.generate(
-        text, picture, record, chain=chain, round_=1, bundle=bundle, device="cpu", threads=1
-    )
+    generate(text, picture, record, chain=chain, round_=1, bundle=bundle, device="cpu", threads=1)
     assert not list(tmp_path.glob(".*"))
     assert json.loads(record.read_text())["caption"] == text.read_text().strip()
 
 
 def test_a_caption_beyond_ascii_is_noted_whole(tiny: Path, tmp_path: Path):
-    from scripts import stages
     from scripts.chains import parse
+    from scripts.stages.generate import generate
 
     text = tmp_path / "round1.txt"
     text.write_text("a cow — корова zebra\n", encoding="utf-8")
     bundle = Bundle.read("tiny", tiny.parent)
-    stages.generate(
+    generate(
         text,
         tmp_path / "a.png",
         tmp_path / "a.json",

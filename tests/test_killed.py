@@ -18,10 +18,11 @@ from killing import kill_before_each_file_operation
 from PIL import Image
 from test_convert import SIZES, published_files
 
-from scripts import stages
 from scripts.bundles import Bundle
 from scripts.chains import parse
 from scripts.official.convert import convert
+from scripts.stages.caption import caption
+from scripts.stages.generate import generate
 
 IMAGES = ("cow", "bear", "dog")
 ROUNDS = 8
@@ -104,8 +105,8 @@ def test_a_round_killed_anywhere_leaves_whole_files(tiny: Path, tmp_path: Path):
 
     def play(folder: Path) -> None:
         files = [folder / name for name in ("round1.txt", "said.json", "round1.png", "round1.json")]
-        stages.caption(base, *files[:2], bundle, "cpu", 1)
-        stages.generate(
+        caption(base, *files[:2], bundle, "cpu", 1)
+        generate(
             files[0], *files[2:], chain=chain, round_=1, bundle=bundle, device="cpu", threads=1
         )
 

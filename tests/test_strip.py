@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from scripts.figures import strip
+from scripts.figures.typography import CAPTION, GAP, even_rows, font, wrap
 
 LONG = "a large brown cow and two small white birds are standing in a field of grass and flowers"
 
@@ -21,9 +22,9 @@ def ink(image: Image.Image) -> np.ndarray:
 
 @given(st.text(st.characters(exclude_categories=["C"]), max_size=200), st.integers(20, 300))
 def test_no_letter_is_lost_when_text_is_wrapped(text: str, width: int):
-    lines = strip.wrap(text, width, 19)
+    lines = wrap(text, width, 19)
     assert "".join("".join(lines).split()) == "".join(text.split())
-    assert all(strip.font(19).getlength(line) <= width or len(line) == 1 for line in lines)
+    assert all(font(19).getlength(line) <= width or len(line) == 1 for line in lines)
 
 
 def test_base_and_rounds_stand_side_by_side(tmp_path: Path):
@@ -34,10 +35,10 @@ def test_base_and_rounds_stand_side_by_side(tmp_path: Path):
         text.write_text("a cow\n")
     strip.draw(base, pictures, texts, tmp_path / "strip.png")
     image = Image.open(tmp_path / "strip.png")
-    assert image.width == 4 * (strip.SIDE + strip.GAP) + strip.GAP
+    assert image.width == 4 * (strip.SIDE + GAP) + GAP
     for place, picture in enumerate([base, *pictures]):
-        left = strip.GAP + place * (strip.SIDE + strip.GAP)
-        panel = image.crop((left, strip.GAP, left + strip.SIDE, strip.GAP + strip.SIDE))
+        left = GAP + place * (strip.SIDE + GAP)
+        panel = image.crop((left, GAP, left + strip.SIDE, GAP + strip.SIDE))
         shrunk = np.asarray(panel.resize(Image.open(picture).size, Image.Resampling.BOX), int)
         assert abs(shrunk - np.asarray(Image.open(picture), int)).max() <= 1
 
@@ -46,22 +47,22 @@ def test_a_long_caption_is_neither_cut_nor_in_its_neighbours_place():
     panel = Image.new("RGB", (256, 256), "white")
     image = strip.compose([panel] * 3, ["", LONG, ""])
     written = ink(image)
-    written[:, 272 + strip.GAP : 272 + strip.GAP + 256] = False
-    written[: 256 + strip.GAP + 8 + 22] = False  # the labels
+    written[:, 272 + GAP : 272 + GAP + 256] = False
+    written[: 256 + GAP + 8 + 22] = False  # the labels
     assert not written.any()
-    assert not ink(image)[-strip.GAP // 2 :].any()
-    lines = strip.wrap(LONG, 256, strip.CAPTION)
+    assert not ink(image)[-GAP // 2 :].any()
+    lines = wrap(LONG, 256, CAPTION)
     assert " ".join(lines) == LONG
 
 
 def test_many_rounds_stand_in_even_rows():
     panels = [Image.new("RGB", (256, 256), (0, 0, 10 * number)) for number in range(21)]
     image = strip.compose(panels, ["", *["a cow"] * 20])
-    step = strip.SIDE + strip.GAP
-    assert image.width == 6 * step + strip.GAP
+    step = strip.SIDE + GAP
+    assert image.width == 6 * step + GAP
     assert image.height % 4 == 0
     for number in range(21):
-        left, top = strip.GAP + number % 6 * step, number // 6 * image.height // 4 + strip.GAP
+        left, top = GAP + number % 6 * step, number // 6 * image.height // 4 + GAP
         panel = np.asarray(image.crop((left, top, left + 256, top + 256)))
         assert (panel == (0, 0, 10 * number)).all(), number
 
@@ -70,12 +71,12 @@ def test_many_rounds_stand_in_even_rows():
     ("number", "most", "wanted"), [(1, 8, 1), (8, 8, 8), (9, 8, 5), (21, 8, 7), (17, 8, 6)]
 )
 def test_rows_are_even(number: int, most: int, wanted: int):
-    assert strip.even_rows(number, most) == wanted
+    assert even_rows(number, most) == wanted
 
 
 def test_letters_beyond_ascii_are_drawn():
     def drawn(letter: str) -> bytes:
-        return bytes(strip.font(24).getmask(letter))
+        return bytes(font(24).getmask(letter))
 
     boxes = {drawn("\U000f0000"), drawn(" ")}
     assert len({drawn(letter) for letter in "éßłΩжЩ…"} - boxes) == 7

@@ -18,11 +18,11 @@ from scripts import settings
 from scripts.bundles import Bundle
 from scripts.chains import BaseFiles
 from scripts.drift import texts
-from scripts.drift.chain import read_rows, write_rows
 from scripts.errors import UserError
 from scripts.study import attributes, curves, exchange, semantic_drift
 from scripts.study.attractors import Rest, rest
 from scripts.study.chains import check_imported, expand, names
+from scripts.tables import read_rows, write_rows
 
 EYES = {"backbone": "mobilenet_v3_small", "size": 32, "features": 16, "regions": "8"}
 BEGIN = {

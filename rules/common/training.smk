@@ -1,6 +1,7 @@
 """What the rules of the training wing have in common: recipes, datasets, and what is learnt."""
 
 from scripts.bundles import PARTS
+from scripts.devices import choose_device
 from scripts.training.lessons import Recipe
 
 
@@ -30,7 +31,7 @@ def teach(work, wildcards, threads, *files):
     import torch
 
     torch.set_num_threads(threads)
-    device = tell(stages.choose_device, config["device"])
+    device = tell(choose_device, config["device"])
     tell(
         work,
         recipe_called(wildcards.bundle),

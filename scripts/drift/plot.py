@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from scripts.drift.chain import Row, read_rows
-from scripts.figures import plots
+from scripts import plots
+from scripts.tables import Row, read_rows
 
 CURVES = (
     (

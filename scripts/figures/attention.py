@@ -8,8 +8,9 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from scripts.bundles import Bundle
 from scripts.chains import Chain
+from scripts.devices import choose_device
 from scripts.errors import UserError
-from scripts.figures.strip import (
+from scripts.figures.typography import (
     CAPTION,
     GAP,
     GREY,
@@ -21,8 +22,8 @@ from scripts.figures.strip import (
     wrap,
 )
 from scripts.files import written
-from scripts.stages import choose_device, pixels_of, words_to_paint
-from scripts.stages import compose as paint_stages
+from scripts.stages.generate import compose as paint_stages
+from scripts.stages.generate import pixels_of, words_to_paint
 
 MOST = 5  # words of a first row, beside the picture
 SIDE = 192  # of a picture in the first row, in pixels
@@ -47,7 +48,7 @@ def draw(
 ) -> None:
     """Writes the attention behind a round's picture as a PNG.
 
-    Raises UserError as stages.generate does, and where the bundle's generator has no stage that
+    Raises UserError as `generate` does, and where the bundle's generator has no stage that
     attends to words.
     """
     sentence, ids, _ = words_to_paint(text, bundle)

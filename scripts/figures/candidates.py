@@ -7,9 +7,10 @@ from PIL import Image, ImageDraw
 
 from scripts.bundles import Bundle
 from scripts.chains import Chain
-from scripts.figures.strip import CAPTION, GAP, GREY, INK, LABEL, LEADING, font, wrap
+from scripts.devices import choose_device
+from scripts.figures.typography import CAPTION, GAP, GREY, INK, LABEL, LEADING, font, wrap
 from scripts.files import written
-from scripts.stages import choose_device, paint, words_to_paint
+from scripts.stages.generate import paint, words_to_paint
 
 PAGE = 1200  # width in pixels up to which type keeps its size
 
@@ -27,7 +28,7 @@ def draw(
 ) -> None:
     """Writes `number` pictures of a caption as a PNG; number 0 is the one that is passed on.
 
-    Pictures keep their pixels. Raises UserError as stages.generate does.
+    Pictures keep their pixels. Raises UserError as `generate` does.
     """
     sentence, ids, _ = words_to_paint(text, bundle)
     place = choose_device(device)

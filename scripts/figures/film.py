@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from scripts.chains import TEXT
-from scripts.figures.strip import CAPTION, GAP, GREY, INK, LABEL, LEADING, font, wrap
+from scripts.figures.typography import CAPTION, GAP, GREY, INK, LABEL, LEADING, font, wrap
 from scripts.files import written
 from scripts.untrusted import open_picture, read_text
 

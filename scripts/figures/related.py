@@ -15,10 +15,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from scripts.bundles import Bundle
-from scripts.drift.pictures import Meaning, pixels
+from scripts.drift.pictures import pixels
 from scripts.errors import UserError
-from scripts.figures.strip import GAP, GREY, INK, LABEL, LEADING, font, wrap
+from scripts.figures.typography import GAP, GREY, INK, LABEL, LEADING, font, wrap
 from scripts.files import digest, written
+from scripts.meaning import Meaning
 from scripts.untrusted import open_picture
 
 SHOWN = 5  # pictures of each row

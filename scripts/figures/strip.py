@@ -4,22 +4,28 @@ More than MOST panels are shown in several rows, read as a page is.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from scripts.chains import TEXT
+from scripts.figures.typography import (
+    CAPTION,
+    FRAME,
+    GAP,
+    GREY,
+    INK,
+    LABEL,
+    even_rows,
+    font,
+    leading,
+    wrap,
+)
 from scripts.files import written
 from scripts.untrusted import open_picture, read_text
 
 MOST = 6  # panels in a row: captions are legible at the width of a page
 SIDE = 256  # height of a picture; smaller and larger ones are brought to it
-GAP = 16  # between panels, and around them
-LABEL, CAPTION = 17, 19  # sizes of type
-LEADING = 1.3  # distance of lines, in sizes of type
-INK, GREY, FRAME = (25, 25, 25), (120, 120, 120), (215, 215, 215)
 BASE_WIDTHS = (SIDE // 2, SIDE * 2)  # base pictures wider or narrower than that are fitted in
 
 
@@ -58,12 +64,6 @@ def compose(panels: Sequence[Image.Image], captions: Sequence[str]) -> Image.Ima
     return strip
 
 
-def even_rows(number: int, most: int) -> int:
-    """How many of `number` things stand in a row, at most `most`, so that rows are even."""
-    rows = -(-number // most)
-    return -(-number // rows)
-
-
 def _row(panels: Sequence[Image.Image], captions: Sequence[str], first: int) -> Image.Image:
     """Panels side by side, numbered from `first` on, with their captions."""
     wrapped = [
@@ -71,7 +71,7 @@ def _row(panels: Sequence[Image.Image], captions: Sequence[str], first: int) -> 
     ]
     top = GAP + SIDE + GAP // 2
     lines = max(map(len, wrapped))
-    height = top + _leading(LABEL) + lines * _leading(CAPTION) + GAP
+    height = top + leading(LABEL) + lines * leading(CAPTION) + GAP
     row = Image.new("RGB", (sum(p.width + GAP for p in panels) + GAP, height), "white")
     pen = ImageDraw.Draw(row)
     left = GAP
@@ -80,45 +80,10 @@ def _row(panels: Sequence[Image.Image], captions: Sequence[str], first: int) -> 
         label = f"round {number}" if number else "base"
         pen.text((left, top), label, font=font(LABEL), fill=GREY)
         for place, line in enumerate(caption):
-            y = top + _leading(LABEL) + place * _leading(CAPTION)
+            y = top + leading(LABEL) + place * leading(CAPTION)
             pen.text((left, y), line, font=font(CAPTION), fill=INK)
         left += panel.width + GAP
     return row
-
-
-def wrap(text: str, width: int, size: int) -> list[str]:
-    """The text in lines of at most `width` pixels; a word that is wider is broken, not cut."""
-    lines: list[str] = []
-    line = ""
-    for word in text.split():
-        longer = f"{line} {word}".strip()
-        if _fits(longer, width, size):
-            line = longer
-            continue
-        if line:
-            lines.append(line)
-        while not _fits(word, width, size) and len(word) > 1:
-            fits = max(n for n in range(1, len(word)) if n == 1 or _fits(word[:n], width, size))
-            lines.append(word[:fits])
-            word = word[fits:]
-        line = word
-    return [*lines, line] if line else lines
-
-
-def _fits(line: str, width: int, size: int) -> bool:
-    return font(size).getlength(line) <= width
-
-
-@lru_cache
-def font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib brings along on every machine: Latin, Greek, Cyrillic."""
-    # Found without importing matplotlib, which takes half a second.
-    fonts = Path(find_spec("matplotlib").submodule_search_locations[0], "mpl-data/fonts/ttf")
-    return ImageFont.truetype(fonts / "DejaVuSans.ttf", size)
-
-
-def _leading(size: int) -> int:
-    return round(size * LEADING)
 
 
 def _fit(picture: Image.Image) -> Image.Image:
@@ -143,7 +108,7 @@ def _card(text: str) -> Image.Image:
     width, size = SIDE, 24
     while True:
         lines = wrap(text, width - 2 * inner, size)
-        if len(lines) * _leading(size) <= SIDE - 2 * inner:
+        if len(lines) * leading(size) <= SIDE - 2 * inner:
             break
         if size > CAPTION - 4:
             size -= 1
@@ -152,7 +117,7 @@ def _card(text: str) -> Image.Image:
     card = Image.new("RGB", (width, SIDE), "white")
     pen = ImageDraw.Draw(card)
     pen.rectangle((0, 0, width - 1, SIDE - 1), outline=FRAME, width=2)
-    y = (SIDE - len(lines) * _leading(size)) // 2
+    y = (SIDE - len(lines) * leading(size)) // 2
     for place, line in enumerate(lines):
-        pen.text((inner, y + place * _leading(size)), line, font=font(size), fill=INK)
+        pen.text((inner, y + place * leading(size)), line, font=font(size), fill=INK)
     return card

@@ -16,7 +16,7 @@ import yaml
 from scripts import untrusted
 from scripts.errors import UserError
 from scripts.official import names
-from scripts.official.fetch import digests, originals, read_lock
+from scripts.official.published import digests, originals, read_lock
 from scripts.words import Vocabulary
 
 if TYPE_CHECKING:

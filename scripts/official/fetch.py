@@ -18,15 +18,13 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import BinaryIO
 
-import yaml
-
 from scripts.errors import UserError
+from scripts.official.published import Original, Source, digests, originals, read_lock
 from scripts.untrusted import LEGACY, ZIPPED, guess
 
 AGENT = "TelephoneGAN/1 (Python urllib)"
@@ -39,68 +37,6 @@ PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP answers that may be better
 
 class Unusable(Exception):
     """Why one source cannot give the file; the next one may."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """An address, and, if a zip archive is there, the wanted file's name in it."""
-
-    url: str
-    member: str = ""
-
-
-@dataclass(frozen=True)
-class Original:
-    """A published file, as `official: files:` in a bundle.yaml describes it."""
-
-    kind: str  # checkpoint or pickle: what its first bytes must look like
-    sources: tuple[Source, ...]
-    size: int | tuple[int, int] | None = None  # bytes; a pair is an estimate, and only warned about
-    digests: Mapping[str, str] = field(default_factory=dict)  # sha256, git_blob
-
-    @classmethod
-    def from_entry(cls, entry: Mapping) -> "Original":
-        """Reads one entry of `official: files:`."""
-        size = entry.get("size")
-        return cls(
-            kind=entry["kind"],
-            sources=tuple(Source(**source) for source in entry["sources"]),
-            size=tuple(size) if isinstance(size, list) else size,
-            digests={name: entry[name] for name in ("sha256", "git_blob") if name in entry},
-        )
-
-
-def originals(folder: Path | str) -> dict[str, Original]:
-    """The published files that make the bundle in this folder, by file name."""
-    files = _official(Path(folder)).get("files", {})
-    return {name: Original.from_entry(entry) for name, entry in files.items()}
-
-
-def _official(folder: Path) -> dict:
-    """The `official` section of the bundle.yaml in a folder, if it has one."""
-    try:
-        description = yaml.safe_load((folder / "bundle.yaml").read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{folder / 'bundle.yaml'}: this file cannot be read: {error}.") from None
-    return (description or {}).get("official", {})
-
-
-def published(models: Path | str) -> dict[str, dict[str, list[str]]]:
-    """For each bundle that is made from published files: the paths of each part's files."""
-    found = {}
-    for path in sorted(Path(models).glob("*/bundle.yaml")):
-        parts = _official(path.parent).get("parts", {})
-        if parts:
-            found[path.parent.name] = {
-                part: [str(path.with_name(name)) for name in names] for part, names in parts.items()
-            }
-    return found
-
-
-def missing(models: Path | str) -> list[str]:
-    """The paths of all published files that are not there yet, to be downloaded."""
-    parts = [files for bundle in published(models).values() for files in bundle.values()]
-    return [path for files in parts for path in files if not Path(path).exists()]
 
 
 def fetch_original(path: Path | str) -> None:
@@ -447,27 +383,7 @@ def _seems(path: Path) -> str:
     return f"it is {guess(head)}" if guess(head) else ""
 
 
-def digests(path: Path | str) -> dict[str, str]:
-    """The sha256 of a file, and the id that git gives to its content (`git_blob`)."""
-    path = Path(path)
-    sha256 = hashlib.sha256()
-    git_blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with open(path, "rb") as file:
-        while block := file.read(BLOCK):
-            sha256.update(block)
-            git_blob.update(block)
-    return {"sha256": sha256.hexdigest(), "git_blob": git_blob.hexdigest()}
-
-
 # --- files beside the destination
-
-
-def read_lock(lock: Path | None) -> dict[str, str]:
-    """The digests of earlier downloads, by file name: lines as sha256sum writes them."""
-    if lock is None or not lock.exists():
-        return {}
-    lines = (line.split() for line in lock.read_text("utf-8").splitlines() if line[:1] != "#")
-    return {fields[1].removeprefix("*"): fields[0] for fields in lines if len(fields) == 2}
 
 
 def _write_lock(lock: Path, name: str, sha256: str) -> None:

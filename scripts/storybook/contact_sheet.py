@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from scripts.figures.strip import font
+from scripts.figures.typography import font
 from scripts.files import written
 from scripts.storybook.artwork import Artwork
 from scripts.storybook.render import Renderer

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
 
-from scripts.drift.chain import Row, read_rows, write_rows
-from scripts.figures import plots
+from scripts import plots
 from scripts.study.chains import by_bundle, by_chain
+from scripts.tables import Row, read_rows, write_rows
 
 SHOWN = 10  # captions of a bundle in the plot
 AT_LEAST = 2  # times that something must be repeated to count as settled

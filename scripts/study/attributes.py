@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.drift.chain import Row, read_rows, write_rows
-from scripts.figures import plots
+from scripts import plots
 from scripts.study.chains import by_bundle
 from scripts.study.curves import draw as draw_curves
 from scripts.study.curves import table as means
+from scripts.tables import Row, read_rows, write_rows
 
 
 def write(chains: Path | str, compliance: Path | str, halves: Path | str) -> None:

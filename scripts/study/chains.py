@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from scripts.chains import TEXT, Chain, parse
-from scripts.drift.chain import Row, read_rows, write_rows
 from scripts.errors import UserError
+from scripts.tables import Row, read_rows, write_rows
 
 
 def names(images: Iterable[str], study: Mapping[str, object], seed: int, bundle: str) -> list[str]:

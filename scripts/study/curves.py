@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.drift.chain import Row, read_rows, write_rows
-from scripts.figures import plots
+from scripts import plots
 from scripts.study.chains import by_bundle
+from scripts.tables import Row, read_rows, write_rows
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95

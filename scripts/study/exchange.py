@@ -19,10 +19,11 @@ from pathlib import Path
 from scripts.bundles import Bundle
 from scripts.chains import TEXT
 from scripts.drift.attributes import Attributes
-from scripts.drift.chain import Row, measure, write_rows
-from scripts.drift.pictures import Meaning
+from scripts.drift.chain import measure
 from scripts.errors import UserError
 from scripts.files import written
+from scripts.meaning import Meaning
+from scripts.tables import Row, write_rows
 from scripts.untrusted import open_picture, read_text
 from scripts.words import tidy
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
-from scripts.drift.chain import Row, Value, read_rows
 from scripts.files import written
 from scripts.study.chains import by_bundle, by_chain
 from scripts.study.curves import MEASURES
+from scripts.tables import Row, Value, read_rows
 
 SHOWN = 10  # captions of a bundle
 ABOUT = "What each figure means, and what it does not say: `docs/drift.md` of TelephoneGAN."

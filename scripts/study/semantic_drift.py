@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.drift.chain import Row, read_rows, write_rows
-from scripts.figures import plots
+from scripts import plots
 from scripts.study.chains import by_bundle
+from scripts.tables import Row, read_rows, write_rows
 
 GENERATIONS = 20  # that the published protocol plays
 GUESS = (1.0, 0.1, 0.0)  # of a, b and c, where the published fit begins

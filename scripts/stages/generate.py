@@ -1,4 +1,4 @@
-"""The two stages of a round: caption (a picture becomes a sentence) and generate (the reverse).
+"""The second stage of a round: a sentence becomes a picture.
 
 Files in, files out; each output is written whole or not at all. torch is imported by the first
 stage that runs, so that whoever only plans a game need not wait for it.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -18,84 +17,17 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from scripts.bundles import GAME, Bundle
-from scripts.chains import TEXT, Chain
+from scripts.chains import Chain
+from scripts.devices import choose_device
 from scripts.errors import UserError
-from scripts.files import written
-from scripts.untrusted import open_picture, read_text
+from scripts.files import write_json, written
+from scripts.untrusted import read_text
 from scripts.words import encode, tokenize
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from scripts.attngan.generator import Painting
-
-SPECIAL = ("<start>", "<end>")  # words of the captioner that are no part of a caption
-
-
-def caption(
-    source: Path | str,
-    text: Path | str,
-    record: Path | str,
-    bundle: Bundle,
-    device: str,
-    threads: int,
-    beam: int = 1,
-) -> None:
-    """Writes the caption of a picture, one line, and a JSON record of how it was found.
-
-    Of a base text, that is the text itself as one line. Raises UserError if the picture or the
-    text cannot be read, or there is nothing to say.
-    """
-    found: dict[str, Any] = {"source": str(source)}
-    if Path(source).suffix.lower() == TEXT:
-        found["caption"] = read_text(source)
-    else:
-        said = describe(open_picture(source), bundle, device, threads, beam)
-        if not said[0][0]:
-            raise UserError(f"{source}: the bundle {bundle.name} says nothing about this picture.")
-        found["caption"], found["log_probability"] = said[0]
-        found["beam"] = beam
-        found["others"] = [
-            {"caption": other, "log_probability": score} for other, score in said[1:]
-        ]
-        found["bundle"] = {"name": bundle.name, "files": bundle.digests("captioner")}
-    with written(record) as part:
-        _write_json(part, found)
-    with written(text) as part:
-        part.write_bytes(f"{found['caption']}\n".encode())
-
-
-def describe(
-    picture: Image.Image, bundle: Bundle, device: str, threads: int, beam: int = 1
-) -> list[tuple[str, float]]:
-    """What the captioner says of an RGB picture: up to `beam` sentences, the likeliest first.
-
-    With each, the natural logarithm of its probability. Raises UserError if that is not a number.
-    """
-    import torch
-    from torchvision.transforms.functional import normalize, to_tensor
-
-    from scripts.captioner.network import MEAN, STD
-
-    torch.set_num_threads(threads)  # this thread's
-    place = choose_device(device)
-    network = bundle.network("captioner", place)
-    side = network.config.size
-    square = picture.resize((side, side), Image.Resampling.LANCZOS)
-    pixels = normalize(to_tensor(square), MEAN, STD)[None].to(place)  # (1, 3, S, S)
-    said = network.captions(pixels, beam)
-    if not all(math.isfinite(score) for _, score in said):
-        raise UserError(_damaged(bundle, "captioner"))
-    return [(_sentence(bundle.words["captioner"].spell(ids)), score) for ids, score in said]
-
-
-def _damaged(bundle: Bundle, part: str) -> str:
-    """The message for weights that are numbers, but compute what is none."""
-    return f"{bundle.weights(part)}: what it computes is not a number; these weights are damaged."
-
-
-def _sentence(words: list[str]) -> str:
-    return " ".join(word for word in words if word not in SPECIAL)
 
 
 def generate(
@@ -143,8 +75,7 @@ def generate(
         "versions": versions(),
         "recipe": recipe,
     }
-    with written(record) as part:
-        _write_json(part, made)
+    write_json(record, made)
     with written(picture) as part:
         image.save(part, format="PNG", pnginfo=_notes(made))
 
@@ -190,7 +121,7 @@ def compose(
         padding = torch.zeros_like(tokens, dtype=torch.bool)  # (1, T)
         painting = painter(z[None].to(place), eps[None].to(place), words, sentence, padding)
         if not torch.isfinite(painting.pictures[-1]).all():
-            raise UserError(_damaged(bundle, "generator"))
+            raise UserError(bundle.damaged("generator"))
         return painting
 
 
@@ -218,39 +149,6 @@ def words_to_paint(text: Path | str, bundle: Bundle) -> tuple[str, list[int], li
     return sentence, ids, unknown
 
 
-def choose_device(name: str) -> str:
-    """The device to compute on: `auto` is the first graphics card, or the CPU.
-
-    Raises UserError if the device is not there.
-    """
-    import torch
-
-    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "auto":
-        return "cuda" if cards else "mps" if torch.backends.mps.is_available() else "cpu"
-    kind, _, number = name.partition(":")
-    there = {"cpu": True, "cuda": int(number or 0) < cards}.get(kind)
-    if there is None:
-        there = torch.backends.mps.is_available()
-    if not there:
-        raise UserError(f"config: this machine has no device {name}; set device to auto or cpu.")
-    return name
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of the packages that a picture may depend on."""
-    import torch
-    import torchvision
-
-    return {
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),  # says what it was built for, too: 2.14.1+cu130
-        "torchvision": str(torchvision.__version__),
-        "pillow": version("pillow"),
-        "safetensors": version("safetensors"),
-    }
-
-
 def _how_sure(said: Path | str | None) -> dict[str, Any] | None:
     """How a caption was decoded, and its log probability; None of a text that nobody said."""
     if said is None:
@@ -259,11 +157,6 @@ def _how_sure(said: Path | str | None) -> dict[str, Any] | None:
     if "beam" not in found:
         return None
     return {key: found[key] for key in ("beam", "log_probability")}
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _notes(made: dict[str, Any]) -> PngInfo:
@@ -281,3 +174,17 @@ def _note(notes: PngInfo, key: str, value: str) -> None:
         notes.add_text(key, value)
     else:
         notes.add_itxt(key, value)
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that a picture may depend on."""
+    import torch
+    import torchvision
+
+    return {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),  # says what it was built for, too: 2.14.1+cu130
+        "torchvision": str(torchvision.__version__),
+        "pillow": version("pillow"),
+        "safetensors": version("safetensors"),
+    }
