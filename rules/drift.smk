@@ -10,13 +10,6 @@ rule drift:
         texts=chain_texts,
         meaning=meaning_files,
         attributes=attributes_of,
-        code=code(
-            "drift/chain.py",
-            "drift/texts.py",
-            "drift/pictures.py",
-            "meaning.py",
-            "tables.py",
-        ),
     output:
         report(
             "results/{chain}/drift.tsv",
@@ -30,6 +23,7 @@ rule drift:
         mem_mb=2000,
     params:
         embedding=config["embedding"],
+        code=code_of("scripts.drift.chain", *MEANING),
     message:
         "Measuring the drift of {wildcards.chain}"
     run:
@@ -46,7 +40,6 @@ rule drift:
 rule drift_plot:
     input:
         table="results/{chain}/drift.tsv",
-        code=code("drift/plot.py", "plots.py"),
     output:
         report(
             "results/{chain}/drift.svg",
@@ -55,6 +48,8 @@ rule drift_plot:
             labels={"figure": "drift"},
             caption="report/drift.rst",
         ),
+    params:
+        code=code_of("scripts.drift.plot"),
     message:
         "Drawing the drift of {wildcards.chain}"
     run:

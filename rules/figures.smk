@@ -8,7 +8,6 @@ rule strip:
         base=chain_base,
         pictures=chain_pictures,
         texts=chain_texts,
-        code=code("figures/strip.py", "figures/typography.py"),
     output:
         report(
             "results/{chain}/strip.png",
@@ -17,6 +16,8 @@ rule strip:
             labels={"figure": "strip"},
             caption="report/strip.rst",
         ),
+    params:
+        code=code_of("scripts.figures.strip"),
     message:
         "The strip of {wildcards.chain}: {output}"
     run:
@@ -28,7 +29,6 @@ rule film:
         base=chain_base,
         pictures=chain_pictures,
         texts=chain_texts,
-        code=code("figures/film.py", "figures/typography.py"),
     output:
         report(
             "results/{chain}/film.gif",
@@ -37,6 +37,8 @@ rule film:
             labels={"figure": "film"},
             caption="report/film.rst",
         ),
+    params:
+        code=code_of("scripts.figures.film"),
     message:
         "The film of {wildcards.chain}: {output}"
     run:
@@ -47,7 +49,6 @@ rule candidates:
     input:
         text=text_to_paint,
         bundle=generator_files,
-        code=GENERATE_CODE + code("figures/typography.py", "figures/candidates.py"),
     output:
         report(
             "results/{chain}/candidates/round{round}.png",
@@ -60,9 +61,11 @@ rule candidates:
     resources:
         mem_mb=3000,
     params:
+        image=chain_image,
         seed=chain_seed,
         sizes=generator_sizes,
         number=config["candidates"],
+        code=code_of("scripts.figures.candidates", *GENERATE),
     message:
         "Painting {params.number} candidates of {input.text}"
     run:
@@ -81,7 +84,6 @@ rule attention:
     input:
         text=text_to_paint,
         bundle=generator_files,
-        code=GENERATE_CODE + code("figures/typography.py", "figures/attention.py"),
     output:
         report(
             "results/{chain}/attention/round{round}.png",
@@ -94,8 +96,10 @@ rule attention:
     resources:
         mem_mb=3000,
     params:
+        image=chain_image,
         seed=chain_seed,
         sizes=generator_sizes,
+        code=code_of("scripts.figures.attention", *GENERATE),
     message:
         "What the words of {input.text} looked at"
     run:
@@ -119,6 +123,7 @@ rule library:
         update("results/library/{bundle}.npz"),
     params:
         pictures=library_pictures,
+        code=RELATED_CODE,
     message:
         "Looking at the pictures of {config[library]}"
     run:
@@ -129,6 +134,7 @@ rule library:
             params.pictures,
             output[0],
             bundle_called(wildcards.bundle),
+            code=params.code,
         )
 
 
@@ -136,7 +142,6 @@ rule related:
     input:
         base=chain_base,
         library=library_index,
-        code=code("figures/related.py", "drift/pictures.py", "figures/typography.py"),
     output:
         report(
             "results/{chain}/related.png",
@@ -145,6 +150,8 @@ rule related:
             labels={"figure": "related pictures"},
             caption="report/related.rst",
         ),
+    params:
+        code=RELATED_CODE,
     message:
         "Pictures related to {input.base}"
     run:

@@ -23,6 +23,7 @@ rule study_import:
     params:
         folder=imported_folder,
         embedding=config["embedding"],
+        code=code_of("scripts.study.exchange", *MEANING),
     message:
         "Measuring the chains in {params.folder}"
     run:
@@ -42,6 +43,8 @@ rule study_export:
         texts=study_texts,
     output:
         directory("results/study/published"),
+    params:
+        code=code_of("scripts.study.exchange"),
     message:
         "The study's chains in the published layout: {output}"
     run:
@@ -54,11 +57,11 @@ rule study_chains:
     input:
         tables=study_tables,
         imported=imported_tables,
-        code=code("study/chains.py"),
     output:
         "results/study/chains.tsv",
     params:
         chains=study_chains,
+        code=code_of("scripts.study.chains"),
     message:
         "The drift of all chains in one table: {output}"
     run:
@@ -77,7 +80,6 @@ rule study_chains:
 rule study_curves:
     input:
         chains="results/study/chains.tsv",
-        code=code("study/curves.py", "plots.py"),
     output:
         table=report(
             "results/study/curves.tsv",
@@ -93,6 +95,8 @@ rule study_curves:
             labels={"figure": "mean curves"},
             caption="report/curves.rst",
         ),
+    params:
+        code=code_of("scripts.study.curves"),
     message:
         "Mean curves of the study"
     run:
@@ -111,7 +115,6 @@ rule study_curves:
 rule study_mcd:
     input:
         chains="results/study/chains.tsv",
-        code=code("study/semantic_drift.py", "plots.py"),
     output:
         table=report(
             "results/study/mcd.tsv",
@@ -131,6 +134,7 @@ rule study_mcd:
     params:
         embedding=config["embedding"],
         generations=STUDY["generations"],
+        code=code_of("scripts.study.semantic_drift"),
     message:
         "MCD and SDR of the study"
     run:
@@ -148,7 +152,6 @@ rule study_mcd:
 rule study_attributes:
     input:
         chains="results/study/chains.tsv",
-        code=code("study/attributes.py", "study/curves.py", "plots.py"),
     output:
         table=report(
             "results/study/attributes.tsv",
@@ -171,6 +174,8 @@ rule study_attributes:
             labels={"figure": "attributes"},
             caption="report/attributes.rst",
         ),
+    params:
+        code=code_of("scripts.study.attributes"),
     message:
         "Attributes and their half-lives in the study"
     run:
@@ -183,7 +188,6 @@ rule study_attributes:
 rule study_attractors:
     input:
         chains="results/study/chains.tsv",
-        code=code("study/attractors.py", "plots.py"),
     output:
         table=report(
             "results/study/attractors.tsv",
@@ -200,6 +204,8 @@ rule study_attractors:
             labels={"figure": "attractors"},
             caption="report/attractors.rst",
         ),
+    params:
+        code=code_of("scripts.study.attractors"),
     message:
         "Where the study's chains end"
     run:
@@ -215,9 +221,10 @@ rule study_page:
             "results/study/{name}.tsv",
             name=["chains", "curves", "mcd", "halflife", "attractors", "ends"],
         ),
-        code=code("study/page.py"),
     output:
         "results/study/README.md",
+    params:
+        code=code_of("scripts.study.page"),
     message:
         "The study on one page: {output}"
     run:

@@ -15,7 +15,6 @@ rule caption:
     input:
         seen=what_is_seen,
         bundle=captioner_files,
-        code=captioner_code,
     output:
         text="results/{chain}/round{round}.txt",
         record="results/{chain}/captions/round{round}.json",
@@ -25,6 +24,7 @@ rule caption:
     params:
         base=base_content,
         sizes=captioner_sizes,
+        code=captioner_code,
     message:
         "Round {wildcards.round} of {wildcards.chain}: describing {input.seen}"
     run:
@@ -43,7 +43,6 @@ rule generate:
         said=caption_record,
         bundle=generator_files,
         recorded=recorded_files,
-        code=GENERATE_CODE,
     output:
         picture="results/{chain}/round{round}.png",
         record="results/{chain}/round{round}.json",
@@ -51,8 +50,10 @@ rule generate:
     resources:
         mem_mb=3000,
     params:
+        image=chain_image,
         seed=chain_seed,
         sizes=generator_sizes,
+        code=code_of(*GENERATE),
     message:
         "Round {wildcards.round} of {wildcards.chain}: painting {input.text}"
     run:

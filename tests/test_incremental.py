@@ -72,6 +72,11 @@ def replace_weights(game: Copy, part: str) -> None:
     shutil.copy(game.path("models/other", file), game.path("models/tiny", file))
 
 
+def rewrite(game: Copy, module: str) -> None:
+    """Adds a statement, which could do anything."""
+    game.edit(f"scripts/{module}", new="\nADDED = 1\n")
+
+
 SETTINGS = [
     ({}, set()),
     ({"seed": 100, "bundle": "tiny"}, set()),
@@ -126,18 +131,16 @@ CHANGES: dict[str, tuple[Callable[[Copy], object], set[str]]] = {
         lambda g: g.path("models/other/generator.safetensors").touch(),
         set(),
     ),
-    "captioner's code": (lambda g: g.edit("scripts/captioner/network.py", new="#\n"), ALL),
-    "text encoder's code": (
-        lambda g: g.edit("scripts/attngan/text_encoder.py", new="#\n"),
-        PAINTED,
-    ),
-    "attention's code": (lambda g: g.edit("scripts/attngan/attention.py", new="#\n"), PAINTED),
-    "generator's code": (lambda g: g.edit("scripts/attngan/generator.py", new="#\n"), PAINTED),
-    "generator's code, touched": (
-        lambda g: g.path("scripts/attngan/generator.py").touch(),
+    "the captioner's network": (lambda g: rewrite(g, "captioner/network.py"), ALL),
+    "how pictures are opened": (lambda g: rewrite(g, "untrusted.py"), ALL),
+    "the text encoder's network": (lambda g: rewrite(g, "attngan/text_encoder.py"), PAINTED),
+    "how a painting becomes a PNG": (lambda g: rewrite(g, "stages/generate.py"), PAINTED),
+    "a comment in code": (
+        lambda g: g.edit("scripts/attngan/generator.py", new="\n\n# a comment\n"),
         set(),
     ),
-    "the strip's code": (lambda g: g.edit("scripts/figures/strip.py", new="#\n"), set()),
+    "the code of messages": (lambda g: rewrite(g, "errors.py"), set()),
+    "the strip's code": (lambda g: rewrite(g, "figures/strip.py"), set()),
     "a caption, by hand": (
         lambda g: g.edit("results/cow/round1.txt", new="cow\n"),
         PAINTED,

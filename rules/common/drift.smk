@@ -1,5 +1,9 @@
 """What the rules of drift ask."""
 
+# The networks that tell meaning; scripts/meaning.py asks bundles for them.
+MEANING = ("scripts.attngan.text_encoder", "scripts.attngan.image_encoder")
+
+
 @asked
 def meaning_files(wildcards):
     """The DAMSM's encoders, in a bundle that has both."""

@@ -1,5 +1,8 @@
 """What the rules of figures ask."""
 
+RELATED_CODE = code_of("scripts.figures.related", "scripts.attngan.image_encoder")
+
+
 @asked
 def library_pictures(_):
     """Every picture of the folder in which related ones are looked for."""

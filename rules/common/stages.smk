@@ -5,36 +5,15 @@ import json
 
 from snakemake.io import sourcecache_entry
 
+from scripts.closure import code_of
 from scripts.files import digest
 
-
-def code(*modules):
-    """Files of scripts/ that a stage's results depend on; Snakemake does not see what is imported.
-
-    Named from here if the workflow lies here, so that the folder can be moved.
-    """
-    home = os.path.relpath(workflow.basedir)
-    home = workflow.basedir if home.startswith("..") else home
-    return [os.path.normpath(f"{home}/scripts/{module}") for module in modules]
-
-
-CAPTION_CODE = code(
-    "captioner/network.py",
-    "captioner/quick.py",
-    "winograd.py",
-    "backbones.py",
-    "packed.py",
-)
-GENERATE_CODE = code(
-    "attngan/text_encoder.py",
-    "attngan/attention.py",
-    "attngan/generator.py",
-    "attngan/quick.py",
-    "attngan/folded.py",
-    "winograd.py",
-    "packed.py",
-    "noise.py",
-    "words.py",
+# The modules that play a stage: those that it imports only when asked for are named, too.
+CAPTION = ("scripts.stages.caption", "scripts.captioner.quick")
+GENERATE = (
+    "scripts.stages.generate",
+    "scripts.attngan.text_encoder",
+    "scripts.attngan.folded",
 )
 
 
@@ -50,7 +29,7 @@ def recipe_of(wildcards):
         "seed": chain_of(wildcards).seed,
         "sizes": [bundle.sizes(part) for part in GAME],
         "weights": bundle.digests(*GAME),
-        "code": [digest(file) for file in (*CAPTION_CODE, *GENERATE_CODE)],
+        "code": code_of(*CAPTION, *GENERATE),
         **wider_beam(),
     }
     return hashlib.sha256(json.dumps(everything).encode()).hexdigest()
@@ -111,7 +90,8 @@ def captioner_files(wildcards):
 
 @asked
 def captioner_code(wildcards):
-    return CAPTION_CODE if captioner_files(wildcards) else []
+    """The code that describes a picture, or reads a base text."""
+    return code_of(*CAPTION) if captioner_files(wildcards) else code_of(CAPTION[0])
 
 
 @asked
@@ -168,6 +148,12 @@ def generator_sizes(wildcards):
 @asked
 def chain_seed(wildcards):
     return chain_of(wildcards).seed
+
+
+@asked
+def chain_image(wildcards):
+    """The image's name, from which the noise is drawn."""
+    return chain_of(wildcards).image
 
 
 # --- what a stage is told when it runs

@@ -26,11 +26,18 @@ SHOWN = 5  # pictures of each row
 SIDE = 192  # of a picture, in pixels
 
 
-def index(pictures: Sequence[Path | str], out: Path | str, bundle: Bundle, threads: int = 1) -> int:
+def index(
+    pictures: Sequence[Path | str],
+    out: Path | str,
+    bundle: Bundle,
+    threads: int = 1,
+    code: str = "",
+) -> int:
     """Bring an index of pictures up to date, and tell how many had to be looked at.
 
     The index is a numpy archive: `names`, `digests`, `meaning` (N, D), `pixels` (N, 12288) of
-    bytes. Raises UserError if a picture cannot be read or the bundle has no image encoder.
+    bytes; `eyes` tells what has looked: weights, and a digest of the `code`. Raises UserError if a
+    picture cannot be read or the bundle has no image encoder.
     """
     meaning = Meaning.of(bundle)
     if meaning is None:
@@ -39,7 +46,7 @@ def index(pictures: Sequence[Path | str], out: Path | str, bundle: Bundle, threa
             " related pictures need one that has."
         )
     _compute_on(threads)
-    eyes = digest(bundle.weights("image_encoder"))
+    eyes = f"{digest(bundle.weights('image_encoder'))} {code}"
     known = _known(Path(out), eyes)
     rows, new = [], 0
     for picture in sorted(map(str, pictures)):
