@@ -14,10 +14,10 @@ from scripts.attngan.generator import Generator, GeneratorConfig
 from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
 from scripts.attngan.text_encoder import TextEncoder, TextEncoderConfig
 from scripts.captioner.network import Captioner, CaptionerConfig
+from scripts.downloads import digests
 from scripts.errors import UserError
 from scripts.official import names
 from scripts.official.convert import RECIPES, convert
-from scripts.official.published import digests
 from scripts.words import Vocabulary
 from tests.killing import kill_before_each_file_operation
 from tests.makers import captions_pickle, legacy_checkpoint, vocabulary_pickle

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from scripts.downloads import digests
 from scripts.errors import UserError
 from scripts.official.fetch import fetch, fetch_original
-from scripts.official.published import Original, Source, digests, originals
+from scripts.official.published import Original, Source, originals
 from scripts.untrusted import LEGACY
 from tests.killing import kill_before_each_file_operation
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from scripts import untrusted
+from scripts.downloads import digests, read_lock
 from scripts.errors import UserError
 from scripts.official import names
-from scripts.official.published import digests, originals, read_lock
+from scripts.official.published import originals
 from scripts.words import Vocabulary
 
 if TYPE_CHECKING:

@@ -5,33 +5,30 @@ end of the program. Only when it is whole, and is what it should be, is it renam
 """
 
 import contextlib
-import fcntl
 import hashlib
 import http.client
 import json
 import os
 import shutil
 import ssl
-import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
-from collections.abc import Generator, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import BinaryIO
 
+from scripts.downloads import BLOCK, alone, digests, progress, read_lock, say, write_lock
 from scripts.errors import UserError
-from scripts.official.published import Original, Source, digests, originals, read_lock
+from scripts.official.published import Original, Source, originals
 from scripts.untrusted import LEGACY, ZIPPED, guess
 
 AGENT = "TelephoneGAN/1 (Python urllib)"
 TIMEOUT = 30.0  # seconds without a byte
 TRIES = 4  # in a row that brought no byte further
 PAUSE = 1.0  # seconds before the second try; doubles with each
-BLOCK = 1 << 18
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP answers that may be better in a moment
 
 
@@ -81,14 +78,14 @@ def fetch(
     destination = Path(destination)
     reasons = []
     try:
-        with _alone(destination.parent):
+        with alone(destination.parent):
             for source in original.sources:
                 try:
                     _fetch_from(source, original, destination, lock, keep, pause, timeout)
                     return
                 except Unusable as error:
                     reasons.append(f"  {source.url}\n    {error}")
-                    _say(f"{destination.name}: {source.url}: {error}")
+                    say(f"{destination.name}: {source.url}: {error}")
     except OSError as error:  # of this machine: those of the network are Unusable
         raise UserError(f"{error.filename or destination}: {error.strerror or error}.") from None
     raise UserError(
@@ -119,7 +116,7 @@ def _fetch_from(
         _discard(part)
         raise
     if lock is not None and "sha256" not in original.digests:
-        _write_lock(lock, destination.name, sha256)
+        write_lock(lock, {destination.name: sha256})
     os.replace(whole, destination)
     _discard(whole)
     if source.url not in keep:
@@ -173,7 +170,7 @@ def _download(
         tries = 1 if _size(part) > before else tries + 1
         if tries >= TRIES:
             raise Unusable(reason)
-        _say(f"{destination.name}: {reason}; trying again")
+        say(f"{destination.name}: {reason}; trying again")
         time.sleep(pause * 2 ** (tries - 1))
 
 
@@ -200,14 +197,14 @@ def _transfer(url: str, part: Path, most: int, name: str, timeout: float) -> boo
             raise Unusable(f"it has {total:,} bytes, far more than the file that is wanted")
         note.write_text(json.dumps({"validator": _validator(answer), "total": total}))
         with open(part, "ab" if start else "wb") as file:
-            with contextlib.closing(_progress(name, start, total)) as progress:
-                next(progress)
+            with contextlib.closing(progress(name, start, total)) as shown:
+                next(shown)
                 while block := answer.read(BLOCK):
                     if file.tell() + len(block) > most:
                         file.truncate(0)
                         raise Unusable("it is far longer than the file that is wanted")
                     file.write(block)
-                    progress.send(file.tell())
+                    shown.send(file.tell())
             file.flush()
             os.fsync(file.fileno())
             return total is None or file.tell() >= total
@@ -337,7 +334,7 @@ def _check(path: Path, original: Original, locked: str | None) -> str:
         if 2 * size < low:
             raise Unusable(f"it has {size:,} bytes instead of about {low:,}: a decoy")
         if not low <= size <= high:
-            _say(f"{path.name}: warning: {size:,} bytes, but {low:,} to {high:,} were expected")
+            say(f"{path.name}: warning: {size:,} bytes, but {low:,} to {high:,} were expected")
     with open(path, "rb") as file:
         head = file.read(512)
         file.seek(0)
@@ -386,14 +383,6 @@ def _seems(path: Path) -> str:
 # --- files beside the destination
 
 
-def _write_lock(lock: Path, name: str, sha256: str) -> None:
-    entries = read_lock(lock) | {name: sha256}
-    lines = [f"{digest}  {name}\n" for name, digest in sorted(entries.items())]
-    new = lock.with_name(f".{lock.name}.new")
-    new.write_text("".join(lines), "utf-8")
-    os.replace(new, lock)
-
-
 def _size(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
@@ -410,45 +399,3 @@ def _discard(part: Path) -> None:
     part.unlink(missing_ok=True)
     if part.suffix == ".part":
         part.with_suffix(".json").unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One download at a time in a folder, of this process and of others."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ".downloading"
-    with open(path, "w") as file:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-# --- what the person sees
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _progress(name: str, start: int, total: int | None) -> Generator[None, int, None]:
-    """Takes the bytes that have come and shows them: one living line, or few lines if logged."""
-    living = sys.stderr.isatty()
-    shown, shown_at = start, time.monotonic()
-    if start:
-        _say(f"{name}: going on after {start / 1e6:.1f} MB")
-    try:
-        while True:
-            done = yield
-            now = time.monotonic()
-            step = total / 10 if total else 50e6
-            due = now - shown_at >= 0.2 if living else done - shown >= step or now - shown_at >= 30
-            if not due and done != total:
-                continue
-            of = f" of {total / 1e6:.1f} MB ({100 * done // total} %)" if total else " MB"
-            line = f"{name}: {done / 1e6:.1f}{of}"
-            print(f"\r{line}" if living else line, end="" if living else "\n", file=sys.stderr)
-            sys.stderr.flush()
-            shown, shown_at = done, now
-    finally:
-        if living and shown > start:
-            print(file=sys.stderr)

@@ -1,6 +1,5 @@
 """The published files of a bundle: what its bundle.yaml and the lock beside it say of them."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,8 +7,6 @@ from pathlib import Path
 import yaml
 
 from scripts.errors import UserError
-
-BLOCK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -72,23 +69,3 @@ def missing(models: Path | str) -> list[str]:
     """The paths of all published files that are not there yet, to be downloaded."""
     parts = [files for bundle in published(models).values() for files in bundle.values()]
     return [path for files in parts for path in files if not Path(path).exists()]
-
-
-def read_lock(lock: Path | None) -> dict[str, str]:
-    """The digests of earlier downloads, by file name: lines as sha256sum writes them."""
-    if lock is None or not lock.exists():
-        return {}
-    lines = (line.split() for line in lock.read_text("utf-8").splitlines() if line[:1] != "#")
-    return {fields[1].removeprefix("*"): fields[0] for fields in lines if len(fields) == 2}
-
-
-def digests(path: Path | str) -> dict[str, str]:
-    """The sha256 of a file, and the id that git gives to its content (`git_blob`)."""
-    path = Path(path)
-    sha256 = hashlib.sha256()
-    git_blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with open(path, "rb") as file:
-        while block := file.read(BLOCK):
-            sha256.update(block)
-            git_blob.update(block)
-    return {"sha256": sha256.hexdigest(), "git_blob": git_blob.hexdigest()}
