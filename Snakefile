@@ -2,10 +2,6 @@
 
 from pathlib import Path
 
-if Path("config.yaml").exists():
-
-    configfile: "config.yaml"
-
 
 wildcard_constraints:
     # Loose on purpose: what is wrong in between is told by rules/common/, in words.
@@ -13,7 +9,7 @@ wildcard_constraints:
     round=r"[^/]*",
 
 
-# What the rules ask: functions of chains, bundles, figures, studies.
+# What the rules ask: the settings in config.yaml, functions of chains, bundles, figures, studies.
 include: "rules/common/messages.smk"
 include: "rules/common/settings.smk"
 include: "rules/common/chains.smk"

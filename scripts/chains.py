@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,11 @@ from scripts.errors import UserError
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 TEXT = ".txt"
 ENDLESS = re.compile(r"(.+)\1{19}$")
+PATHVAR = re.compile(r"<[a-z][a-z0-9_]*>")
+LARGEST_SEED = 2**64 - 1
+MOST_ROUNDS = 100_000
+# What the game itself keeps in results/.
+OWN_NAMES = ("study", "library", "verify.tsv", "index.html")
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ def parse(name: str, seed: int, bundle: str) -> Chain:
         )
     if at and not re.fullmatch(r"0|[1-9][0-9]*", own_seed):
         raise UserError(f"{name}: the seed after @ is {_read_number(own_seed)}; write {image}@7.")
+    if at and (len(own_seed) > 20 or int(own_seed) > LARGEST_SEED):
+        raise UserError(f"{name}: the seed after @ is too large; {LARGEST_SEED} is the largest.")
     check_image(image)
     return Chain(name, image, int(own_seed) if at else seed, own_bundle or bundle)
 
@@ -50,6 +58,8 @@ def parse(name: str, seed: int, bundle: str) -> Chain:
 def parse_round(written: str, chain: str) -> int:
     """The number of a round. Raises UserError unless it is 1, 2, 3, …"""
     if re.fullmatch(r"[1-9][0-9]*", written):
+        if len(written) > 6 or int(written) > MOST_ROUNDS:
+            raise UserError(f"results/{chain}: a chain has {MOST_ROUNDS} rounds at the most.")
         return int(written)
     if written and not written.strip("0"):
         raise UserError(
@@ -72,18 +82,24 @@ def _read_number(written: str) -> str:
 
 def check_image(image: str) -> None:
     """Raises UserError if an image of this name cannot be played."""
+    if wrong := _wrong_name(image):
+        raise UserError(
+            f"input/{_printable(image)}: the name of an image {wrong}. Rename the file."
+        )
+
+
+def _wrong_name(image: str) -> str:
+    """Why an image cannot have this name, as part of a sentence; "" if it can."""
     odd = next((letter for letter in image if letter in "/@+{}" or not letter.isprintable()), None)
     if odd is not None:
-        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in image)
-        raise UserError(
-            f"input/{shown}: the name of an image cannot hold {odd!r}, since file names of the "
-            "game are made from it. Rename the file."
-        )
+        return f"cannot hold {odd!r}, since file names of the game are made from it"
+    if found := PATHVAR.search(image):
+        return f"cannot hold {found[0]!r}, which Snakemake takes for a variable"
     if again := ENDLESS.search(image):
-        raise UserError(
-            f"input/{image}: the name of an image cannot end in {again[1]!r} twenty times, which "
-            "Snakemake takes for an endless loop. Rename the file."
-        )
+        return f"cannot end in {again[1]!r} twenty times, which Snakemake takes for an endless loop"
+    if image in OWN_NAMES:
+        return f"cannot be {image!r}, since results/{image} is for something else"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -92,28 +108,55 @@ class BaseFiles:
 
     folder: Path
     files: dict[str, tuple[str, ...]]  # image: its files' names; one, if all is well
+    misnamed: dict[str, str]  # names of pictures and texts that cannot be played: why not
     others: tuple[str, ...]  # names of files of other kinds
 
     @classmethod
     def read(cls, folder: Path | str) -> "BaseFiles":
-        """Lists the folder. A folder that is not there is one without files."""
+        """Lists the folder. A folder that is not there is one without files.
+
+        An image has the same name however its letters are encoded: é may be one character (NFC) or
+        two (NFD, as macOS and some archives write it).
+        """
         files: dict[str, tuple[str, ...]] = {}
+        misnamed: dict[str, str] = {}
         others = []
         names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
         for name in names:
             image, ending = os.path.splitext(name)
+            image = composed(image)
             if ending.lower() in (*PICTURES, TEXT):
-                files[image] = (*files.get(image, ()), name)
+                if name.startswith("."):
+                    misnamed[name] = "a file whose name begins with a dot is hidden"
+                elif wrong := _wrong_name(image):
+                    misnamed[name] = f"the name of an image {wrong}"
+                else:
+                    files[image] = (*files.get(image, ()), name)
             elif not name.startswith("."):
                 others.append(name)
-        return cls(Path(folder), files, tuple(others))
+        return cls(Path(folder), files, misnamed, tuple(others))
+
+    def left_out(self, most: int = 20) -> list[str]:
+        """A sentence for each picture and text that cannot be played because of its name."""
+        told = [
+            f"{self.folder}/{_printable(name)} is left out: {why}. Rename it to play it."
+            for name, why in self.misnamed.items()
+        ]
+        more = [f"… and {len(told) - most} more are left out."] if len(told) > most else []
+        return told[:most] + more
+
+    def check_name(self, chain: str) -> None:
+        """Raises UserError if the name of a chain is that of a file which cannot have it."""
+        for name, why in self.misnamed.items():
+            if os.path.splitext(name)[0] == chain:
+                raise UserError(f"{self.folder}/{_printable(name)}: {why}. Rename the file.")
 
     def find(self, image: str) -> Path:
         """The base file of an image.
 
         Raises UserError if there is none, or more than one, or it lies elsewhere.
         """
-        found = self.files.get(image, ())
+        found = self.files.get(composed(image), ())
         if not found:
             raise UserError(self._missing(image))
         if len(found) > 1:
@@ -147,6 +190,15 @@ class BaseFiles:
         images = sorted(self.files)
         more = f" and {len(images) - most} more" if len(images) > most else ""
         return f"It holds {', '.join(images[:most])}{more}."
+
+
+def composed(name: str) -> str:
+    """The name with é as one character (NFC)."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _printable(name: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
 def leads_out(link: Path, folder: Path) -> bool:

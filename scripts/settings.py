@@ -1,6 +1,8 @@
 """Settings that people write: checked against a closed schema, wrong ones explained in words."""
 
-from collections.abc import Iterator
+import math
+import re
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,42 @@ KINDS = {
 }
 
 
+NUMBER = re.compile(r"[+-]?[0-9]{1,400}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?", re.ASCII)
+LONGEST = 80  # letters of a wrong value that are shown
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's plain values; what only looks like a number or a date stays the text that it is."""
+
+
+def _or_text(construct: Callable[[yaml.SafeLoader, yaml.Node], Any]) -> Callable:
+    def constructed(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+        try:
+            return construct(loader, node)
+        except ValueError:  # the 13th month, a number of 5,000 digits
+            return node.value
+
+    return constructed
+
+
+for _kind in ("int", "float", "timestamp"):
+    _Loader.add_constructor(
+        f"tag:yaml.org,2002:{_kind}", _or_text(getattr(_Loader, f"construct_yaml_{_kind}"))
+    )
+
+
 def read(path: Path | str, schema: Path | str) -> dict[str, Any]:
     """The settings in a YAML file. Raises UserError if it cannot be read or breaks the schema."""
+    settings = load(path)
+    settings = {} if settings is None else fit(settings)
+    check(settings, schema, str(path))
+    return settings
+
+
+def load(path: Path | str) -> Any:
+    """What a YAML file holds; None if that is nothing. Raises UserError if it cannot be read."""
     try:
-        settings = yaml.safe_load(Path(path).read_bytes())
+        return yaml.load(Path(path).read_bytes(), Loader=_Loader)
     except OSError as error:
         raise UserError(f"{path}: this file cannot be read ({error.strerror}).") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -31,8 +65,6 @@ def read(path: Path | str, schema: Path | str) -> dict[str, Any]:
         line = f" line {mark.line + 1} is wrong:" if mark else ""
         problem = getattr(error, "problem", None) or error
         raise UserError(f"{path}:{line} this is not YAML ({problem}).") from None
-    check({} if settings is None else settings, schema, str(path))
-    return settings or {}
 
 
 def check(settings: Any, schema: Path | str, name: str) -> None:
@@ -46,17 +78,35 @@ def check(settings: Any, schema: Path | str, name: str) -> None:
         raise UserError("\n".join(f"{name}: {line}" for line in found))
 
 
-def read_numbers(section: Any) -> Any:
-    """A section or list of settings in which texts that are whole numbers have become numbers."""
-    if isinstance(section, dict):
-        return {key: _number(value) for key, value in section.items()}
-    return [_number(value) for value in section] if isinstance(section, list) else section
+def fit(value: Any) -> Any:
+    """The same settings, each number in the one way to write it.
+
+    Whole numbers are whole (100.0 and 1.0e+2 are 100); what is no number, as .nan, is text.
+    """
+    if isinstance(value, dict):
+        return {str(key): fit(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [fit(inner) for inner in value]
+    if isinstance(value, float):
+        return (int(value) if value.is_integer() else value) if math.isfinite(value) else str(value)
+    return value if value is None or isinstance(value, int | str) else str(value)
 
 
-def _number(value: Any) -> Any:
-    if isinstance(value, str):
-        return int(value) if value.isascii() and value.isdigit() else value
-    return read_numbers(value)
+def read_numbers(value: Any, schema: dict[str, Any]) -> Any:
+    """The same settings, with numbers for texts where the schema wants numbers.
+
+    (What is inside of a section comes from the command line as text: captioner='{beam: 5}'.)
+    """
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        return {key: read_numbers(inner, known.get(key, {})) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [read_numbers(inner, schema.get("items", {})) for inner in value]
+    kinds = schema.get("type", "string")
+    wanted = {"integer", "number"} & ({kinds} if isinstance(kinds, str) else set(kinds))
+    if wanted and isinstance(value, str) and NUMBER.fullmatch(value):
+        return int(value) if value.isdigit() else fit(float(value))
+    return value
 
 
 def defaults(schema: Path | str) -> dict[str, Any]:
@@ -85,7 +135,12 @@ def _explain(error: Any) -> Iterator[str]:
         yield f"{f'{place} lacks' if place else 'it lacks'} {', '.join(missing)}."
     else:
         wanted = error.schema.get("errorMessage") or _wanted(error)
-        yield f"{place or 'the whole'} is {error.instance!r}; it must be {wanted}."
+        yield f"{place or 'the whole'} is {_shown(error.instance)}; it must be {wanted}."
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _wanted(error: Any) -> str:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from scripts.chains import BaseFiles, Chain, check_links, parse, parse_round
 from scripts.errors import UserError
+from scripts.study.chains import expand, names
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,10 @@ def test_an_image_may_be_called_nearly_anything(image: str):
         ("co\nw", "Rename the file"),
         ("co\x1b[31mw", r"^input/co\\x1b\[31mw: .* cannot hold"),
         ("ha" * 20, "'ha' twenty times"),
+        ("<cow>", "takes for a variable"),
+        ("study", "for something else"),
+        ("cow@18446744073709551616", "too large; 18446744073709551615 is the largest"),
+        (f"cow@{'9' * 5000}", "too large"),
     ],
 )
 def test_other_names_are_refused_in_words(name: str, says: str):
@@ -71,7 +76,9 @@ def test_rounds_are_counted_from_one():
     assert [parse_round(n, "cow") for n in ("1", "10", "1000")] == [1, 10, 1000]
 
 
-@pytest.mark.parametrize("written", ["0", "00", "-1", "05", "", "x", "1.0", "1 ", "²"])
+@pytest.mark.parametrize(
+    "written", ["0", "00", "-1", "05", "", "x", "1.0", "1 ", "²", "100001", "9" * 5000]
+)
 def test_there_are_no_other_rounds(written: str):
     with pytest.raises(UserError, match="round"):
         parse_round(written, "cow")
@@ -167,3 +174,58 @@ def test_links_may_lead_about_in_results_but_not_out(tmp_path: Path):
     (disk / "dog").symlink_to("..")
     with pytest.raises(UserError, match="results/dog: this is a link out"):
         check_links(results / "dog", results)
+
+
+ACCENT = {"NFC": "caf\u00e9", "NFD": "cafe\u0301"}
+
+
+@pytest.mark.parametrize("on_disk", ACCENT.values(), ids=ACCENT)
+@pytest.mark.parametrize("asked", ACCENT.values(), ids=ACCENT)
+def test_a_name_is_found_however_its_accents_are_encoded(on_disk: str, asked: str, tmp_path: Path):
+    files = fill(tmp_path, f"{on_disk}.png")
+    assert files.find(asked).exists()
+    assert list(files.files) == [ACCENT["NFC"]]
+    study = {"bases": [asked], "seeds": [], "bundles": []}
+    assert names(files.files, study, 100, "tiny") == [ACCENT["NFC"]]
+
+
+def test_one_name_in_two_encodings_is_two_files_of_one_name(tmp_path: Path):
+    files = fill(tmp_path, *(f"{name}.png" for name in ACCENT.values()))
+    with pytest.raises(UserError, match="which one is café"):
+        files.find("café")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["photo@2", "plus+sign", "at@home", "a{b}", "<a>", "._cow", "verify.tsv", "study", "library"],
+)
+def test_a_file_that_cannot_be_played_stops_no_other(name: str, tmp_path: Path):
+    files = fill(tmp_path, "cow.png", "photo[1].png", f"{name}.png")
+    assert sorted(files.files) == ["cow", "photo[1]"]
+    (told,) = files.left_out()
+    assert told.startswith(f"{tmp_path}/{name}.png is left out: ") and "Rename" in told
+    with pytest.raises(UserError, match="Rename the file"):
+        files.check_name(name)
+    files.check_name("cow")
+
+
+def test_many_files_that_cannot_be_played_are_told_in_few_lines(tmp_path: Path):
+    files = fill(tmp_path, *(f"._{number}.png" for number in range(50)))
+    assert len(files.left_out()) == 21 and "30 more" in files.left_out()[-1]
+
+
+def test_a_name_with_brackets_is_a_name_in_a_study_too():
+    known = ["photo1", "photo[1]", "photo[2]"]
+
+    def chosen(*bases: str) -> list[str]:
+        return names(known, {"bases": bases, "seeds": [], "bundles": []}, 100, "tiny")
+
+    assert chosen("photo[1]") == ["photo[1]"]
+    assert chosen("photo[13]") == ["photo1"]
+    assert chosen("*") == known
+
+
+@pytest.mark.parametrize("seeds", ["0-999999999999", "7-3", "1-99999999999999999999"])
+def test_ranges_of_seeds_have_bounds(seeds: str):
+    with pytest.raises(UserError, match="study.seeds"):
+        expand([seeds])

@@ -160,6 +160,76 @@ def test_every_setting_is_explained_and_has_its_default():
         assert before.startswith("# ")
 
 
+CONFIGS = {
+    "": {},
+    "# a comment\n": {},
+    "seed: 100.0": {"seed": 100},
+    "rounds: 2.0\ncandidates: 2.0": {"rounds": 2, "candidates": 2},
+    "captioner: {beam: 2.0}": {"captioner": {"beam": 2}},
+    "study: {seeds: [7.0, 8-9], bases: ['100']}": {
+        "study": {"seeds": [7, "8-9"], "bases": ["100"]}
+    },
+    "verify: 1.0e+0": {"verify": 1},
+}
+
+
+@pytest.mark.parametrize(("text", "meant"), CONFIGS.items(), ids=CONFIGS)
+def test_whole_numbers_are_whole_however_they_are_written(text: str, meant: dict, tmp_path: Path):
+    (tmp_path / "config.yaml").write_text(text)
+    read = settings.read(tmp_path / "config.yaml", SCHEMA)
+    assert repr(read) == repr(meant)  # 100.0 == 100
+
+
+def test_numbers_come_as_text_from_the_command_line():
+    given = {"captioner": {"beam": "2.0"}, "study": {"seeds": ["7", "1e1", "8-9"], "bases": ["7"]}}
+    read = settings.read_numbers(settings.fit(given), settings.load_schema(str(SCHEMA)))
+    assert repr(read["captioner"]) == "{'beam': 2}"
+    assert repr(read["study"]) == "{'seeds': [7, 10, '8-9'], 'bases': ['7']}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("seed: .nan", "seed: .inf", f"seed: {'9' * 5000}", "seed: 18446744073709551616"),
+        *("seed: 1.5", "seed: true", "seed: 2026-13-45", "seed: 2026-01-01", "seed: !!binary QQ=="),
+        *(
+            "rounds: .inf",
+            "rounds: 999999999999",
+            "rounds:",
+            "rounds: {a: 1}",
+            "candidates: 1.0e+9",
+        ),
+        *("verify: .nan", "verify: .inf", "verify: 0", "verify: 1.1", "study: {seeds: [1-x]}"),
+        *("study: {seeds: [-1]}", "study: {seeds: [.nan]}", "study: {generations: .nan}", "7: 7"),
+        *("captioner:", "captioner: {beam: .nan}", "captioner: {}", "device: 1", "[]", "text"),
+    ],
+)
+def test_settings_out_of_bounds_are_named_in_a_line(text: str, tmp_path: Path):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(UserError) as refused:
+        settings.read(tmp_path / "config.yaml", SCHEMA)
+    message = str(refused.value)
+    assert message.startswith(f"{tmp_path}/config.yaml: ") and "\n" not in message
+    assert len(message) < 300 + len(str(tmp_path))
+
+
+def test_an_empty_config_is_one_without_settings(new_game: Callable[[], Game]):
+    """… and what cannot be played because of its name is told, and stops nothing else."""
+    game = new_game()
+    game.path("config.yaml").write_text("# nothing yet\n")
+    for name in ("cow@7", "plus+sign", "at@home", "<a>", "photo[1]"):
+        shutil.copy(game.path("input/cow.png"), game.path(f"input/{name}.png"))
+    shutil.copy(game.path("input/cow.png"), game.path("input/cafe\u0301.png"))
+    call = game.play("all", "--dry-run", bundle="tiny", seed="1e2", rounds="1.0")
+    told = [line for line in call.text.splitlines() if "is left out" in line]
+    assert [line.split()[0] for line in told] == [
+        f"input/{name}.png" for name in ("<a>", "at@home", "cow@7", "plus+sign")
+    ]
+    for image in ("cow", "photo[1]", "caf\u00e9"):
+        assert f"results/{image}/round1.png" in call.text
+    assert "input/at@home.png: " in explained(game.call("results/at@home/round1.png"))
+
+
 @pytest.mark.parametrize("text", ["rounds: [", "\t- x", "rounds: 3\n rounds: 4"])
 def test_a_file_that_is_no_yaml_is_named(text: str, tmp_path: Path):
     (tmp_path / "config.yaml").write_text(text)

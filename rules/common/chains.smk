@@ -1,7 +1,10 @@
 """Chains, their base files and their bundles."""
 
 import os
+from dataclasses import replace
 from functools import lru_cache
+
+from snakemake.logging import logger
 
 from scripts import chains
 from scripts.bundles import GAME, Bundle
@@ -16,11 +19,22 @@ def base_files():
 @lru_cache(maxsize=None)
 def chain_called(name):
     """The chain of this name, once it is known that it can be played."""
-    chain = chains.parse(name, config["seed"], config["bundle"])
-    base_files().find(chain.image)
+    chain = chain_named(name)
     bundle_called(chain.bundle).check_files(*GAME)
     check_links(name)
     return chain
+
+
+def chain_named(name):
+    """The chain of this name, once it is known that its base file is there."""
+    try:
+        chain = chains.parse(name, config["seed"], config["bundle"])
+        base_files().find(chain.image)
+    except UserError:
+        base_files().check_name(name)  # photo@2.png is there, photo.png is not
+        raise
+    # Chance hangs on the image's name: the same for é as one character and as two.
+    return replace(chain, image=chains.composed(chain.image))
 
 
 @lru_cache(maxsize=None)
@@ -49,9 +63,17 @@ def starts_with_text(wildcards):
 @asked
 def every_chain(_):
     """One chain of each base file, with the seed and the bundle of the config."""
+    tell_left_out()
     for image in base_files().files:
         chain_called(image)
     return sorted(base_files().files)
+
+
+@lru_cache
+def tell_left_out():
+    """Names what lies in input/ and cannot be played, once."""
+    for line in base_files().left_out():
+        logger.warning(line)
 
 
 @lru_cache

@@ -1,5 +1,6 @@
 """The settings of the call, checked; and room for long chains."""
 
+import os
 import resource
 
 from scripts import settings
@@ -18,13 +19,24 @@ SCHEMA = f"{workflow.basedir}/rules/schemas/config.schema.yaml"
 
 
 @asked
+def holds_settings(path):
+    """Whether a file holds settings, none of them wrong; Snakemake cannot read an empty one."""
+    return os.path.lexists(path) and bool(settings.read(path, SCHEMA))
+
+
+if holds_settings("config.yaml"):
+
+    configfile: "config.yaml"
+
+
+@asked
 def check_config():
-    """Fills in what config.yaml leaves out, and ends the call if it holds anything wrong."""
+    """Fills in what the call's settings leave out, and ends it if anything is wrong with them."""
     for key, value in settings.defaults(SCHEMA).items():
         config.setdefault(key, value)
-    # What is inside a section comes from the command line as text: captioner='{beam: 5}'.
-    for key, value in config.items():
-        config[key] = settings.read_numbers(value)
+    config.update(
+        settings.read_numbers(settings.fit(config), settings.load_schema(SCHEMA))
+    )
     settings.check(config, SCHEMA, "config")
 
 

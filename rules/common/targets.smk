@@ -33,7 +33,10 @@ def whole_game(wildcards):
     """Captions, pictures, records and strip of every base file."""
     images = every_chain(wildcards)
     if not images:
-        raise UserError("input/ holds no picture and no text; put one there.")
+        left_out = "".join(f"\n{line}" for line in base_files().left_out())
+        raise UserError(
+            f"input/ holds no picture and no text to play; put one there.{left_out}"
+        )
     return [
         f"results/{image}/{file}"
         for image in images

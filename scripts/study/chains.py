@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from unicodedata import normalize
 
-from scripts.chains import TEXT, Chain, parse
+from scripts.chains import LARGEST_SEED, TEXT, Chain, parse
 from scripts.errors import UserError
 from scripts.tables import Row, read_rows, write_rows
+
+MOST_SEEDS = 10_000
 
 
 def names(images: Iterable[str], study: Mapping[str, object], seed: int, bundle: str) -> list[str]:
@@ -19,8 +22,11 @@ def names(images: Iterable[str], study: Mapping[str, object], seed: int, bundle:
     """
     known = sorted(images)
     chosen: dict[str, None] = {}
-    for glob in study["bases"]:
+    for said in study["bases"]:
+        glob = normalize("NFC", said)
         found = [image for image in known if fnmatchcase(image, glob)]
+        if glob in known and glob not in found:  # photo[1] is a name, too
+            found = [glob]
         if not found:
             raise UserError(f"config: study.bases: no base file in input/ is called {glob}.")
         chosen |= dict.fromkeys(found)
@@ -37,15 +43,22 @@ def names(images: Iterable[str], study: Mapping[str, object], seed: int, bundle:
 def expand(seeds: Iterable[int | str]) -> list[int]:
     """Seeds from numbers and ranges: [7, "100-103"] is 7, 100, 101, 102, 103.
 
-    Raises UserError if a range ends before it begins.
+    Raises UserError if a range ends before it begins, or there are too many.
     """
     numbers: dict[int, None] = {}
     for seed in seeds:
-        first, _, last = str(seed).partition("-")
-        last = last or first
-        if int(last) < int(first):
+        begin, _, end = str(seed).partition("-")
+        first, last = int(begin), int(end or begin)
+        if last < first:
             raise UserError(f"config: study.seeds: the range {seed} ends before it begins.")
-        numbers |= dict.fromkeys(range(int(first), int(last) + 1))
+        if last > LARGEST_SEED:
+            raise UserError(f"config: study.seeds: {last} is more than {LARGEST_SEED}.")
+        if last - first >= MOST_SEEDS:
+            raise UserError(
+                f"config: study.seeds: the range {seed} has {last - first + 1:,} seeds; a study"
+                f" plays {MOST_SEEDS:,} at the most."
+            )
+        numbers |= dict.fromkeys(range(first, last + 1))
     return list(numbers)
 
 
