@@ -30,7 +30,7 @@ def chain_texts(wildcards):
 
 @asked
 def whole_game(wildcards):
-    """Captions, pictures, records and strip of every base file."""
+    """Captions, pictures, records and strip of every base file, and the page that shows them."""
     images = every_chain(wildcards)
     if not images:
         left_out = "".join(f"\n{line}" for line in base_files().left_out())
@@ -48,4 +48,4 @@ def whole_game(wildcards):
             ),
             "strip.png",
         )
-    ]
+    ] + ["results/index.html"]

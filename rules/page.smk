@@ -1,0 +1,49 @@
+"""The page to look at: results/index.html, and one of each chain by name."""
+
+PAGE_CODE = code(
+    *(
+        f"page/{file}"
+        for file in (
+            *("write.py", "story.py", "standing.py", "thumbnails.py"),
+            *("page.js", "page.css", "frame.html", "front.html", "chain.html"),
+        )
+    )
+)
+
+
+rule page:
+    input:
+        strips=strips,
+        code=PAGE_CODE,
+    output:
+        page="results/index.html",
+        data="results/index_files/data.js",
+    localrule: True
+    threads: 4
+    params:
+        beside=stands_beside,
+    message:
+        "The page of all games: {output.page}"
+    run:
+        from scripts.page import write
+
+        tell(write.front, "results", threads=threads, **page_settings())
+
+
+rule page_of_chain:
+    input:
+        base=chain_base,
+        pictures=chain_pictures,
+        texts=chain_texts,
+        code=PAGE_CODE,
+    output:
+        "results/{chain}/index.html",
+    localrule: True
+    params:
+        beside=stands_in,
+    message:
+        "The page of {wildcards.chain}: {output}"
+    run:
+        from scripts.page import write
+
+        tell(write.one, f"results/{wildcards.chain}", **page_settings())

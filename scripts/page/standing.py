@@ -1,0 +1,88 @@
+"""What stands in results/: which chains have been played, how far, and which figures there are."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+FIGURES = ("strip.png", "film.gif", "drift.svg", "drift.tsv", "related.png")
+BY_ROUND = ("candidates", "attention")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A chain of which at least one round has been played."""
+
+    name: str
+    folder: Path
+    rounds: int  # the number of rounds of which both caption and picture are there
+    figures: tuple[str, ...]  # those of FIGURES that are there
+    by_round: dict[str, tuple[int, ...]]  # of BY_ROUND: the rounds that have such a figure
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """The record of round 1; empty if it cannot be read."""
+        return read_record(self.folder / "round1.json")
+
+    def text(self, round_: int) -> str:
+        """The caption of a round."""
+        content = (self.folder / f"round{round_}.txt").read_text(encoding="utf-8", errors="replace")
+        return content.strip("\n")
+
+    def unknown_words(self, round_: int) -> list[str]:
+        """The words of a round's caption that the painter did not know."""
+        return list(read_record(self.folder / f"round{round_}.json").get("unknown_words") or [])
+
+    def digest(self) -> str:
+        """A text that changes whenever a round is played again, or more of them are."""
+        changed = os.stat(self.folder / f"round{self.rounds}.png").st_mtime_ns
+        return f"{self.rounds} rounds, the last of {changed}"
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """A round's record; empty if it is missing or not a record."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def chain(folder: Path) -> Standing | None:
+    """What has been played in a chain's folder; None if it is not one, or holds no whole round."""
+    try:
+        files = set(os.listdir(folder))
+    except OSError:
+        return None
+    rounds = 0
+    while {f"round{rounds + 1}.png", f"round{rounds + 1}.txt"} <= files:
+        rounds += 1
+    if not rounds:
+        return None
+    figures = tuple(figure for figure in FIGURES if figure in files)
+    by_round = {kind: _numbered(folder / kind) for kind in BY_ROUND if kind in files}
+    return Standing(folder.name, folder, rounds, figures, by_round)
+
+
+def every_chain(results: Path | str) -> list[Standing]:
+    """All chains in a results folder, by name."""
+    folder = Path(results)
+    names = sorted(os.listdir(folder)) if folder.is_dir() else []
+    found = (chain(folder / name) for name in names if not name.startswith("."))
+    return [one for one in found if one is not None]
+
+
+def _numbered(folder: Path) -> tuple[int, ...]:
+    """The rounds that have a picture in a folder of figures."""
+    if not folder.is_dir():
+        return ()
+    numbers = (
+        name.removeprefix("round").removesuffix(".png")
+        for name in os.listdir(folder)
+        if name.startswith("round") and name.endswith(".png")
+    )
+    return tuple(sorted(int(number) for number in numbers if number.isdecimal()))
