@@ -1,20 +1,9 @@
 """The page to look at: results/index.html, and one of each chain by name."""
 
-PAGE_CODE = code(
-    *(
-        f"page/{file}"
-        for file in (
-            *("write.py", "story.py", "standing.py", "thumbnails.py"),
-            *("page.js", "page.css", "frame.html", "front.html", "chain.html"),
-        )
-    )
-)
-
 
 rule page:
     input:
         strips=strips,
-        code=PAGE_CODE,
     output:
         page="results/index.html",
         data="results/index_files/data.js",
@@ -22,6 +11,7 @@ rule page:
     threads: 4
     params:
         beside=stands_beside,
+        code=PAGE_CODE,
     message:
         "The page of all games: {output.page}"
     run:
@@ -35,12 +25,12 @@ rule page_of_chain:
         base=chain_base,
         pictures=chain_pictures,
         texts=chain_texts,
-        code=PAGE_CODE,
     output:
         "results/{chain}/index.html",
     localrule: True
     params:
         beside=stands_in,
+        code=PAGE_CODE,
     message:
         "The page of {wildcards.chain}: {output}"
     run:

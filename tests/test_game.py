@@ -74,7 +74,7 @@ def test_a_game_is_played_and_then_nothing_is_left_to_do(played: tuple[Watched, 
 
 def test_all_stages_share_one_process(played: tuple[Watched, Call]):
     game, call = played
-    assert call.text.count("Finished jobid") == 6 * 4 + 3 + 1
+    assert call.text.count("Finished jobid") == 6 * 4 + 3 + 2  # strips, page, all
     assert len(game.imports()) == 1
 
 

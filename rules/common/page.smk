@@ -2,6 +2,12 @@
 
 from scripts.page import standing
 
+# What pages are made with: the modules, and the templates that they fill in.
+PAGE_CODE = [
+    code_of("scripts.page.write"),
+    *map(digest, sorted(Path(workflow.basedir, "scripts/page").glob("*.[hcj]*"))),
+]
+
 
 def find_base(image):
     """The base file of an image."""
@@ -27,19 +33,21 @@ def stands_beside(_):
     bundle in their name, rounds beyond those of the config, figures that were asked for by name.
     """
     planned = set(every_chain(None))
-    return {
-        chain.name: beyond(chain, planned) for chain in standing.every_chain("results")
-    }
+    found = standing.every_chain("results")
+    more = {chain.name: beyond(chain, planned) for chain in found}
+    return {name: what for name, what in more.items() if what}
 
 
 def stands_in(wildcards):
     """The same of one chain."""
     chain = standing.chain(Path("results", wildcards.chain))
-    return beyond(chain, {wildcards.chain}) if chain else None
+    return beyond(chain, {wildcards.chain}) if chain else []
 
 
 def beyond(chain, planned):
     """What there is of a chain besides the rounds that the config asks for, if those are planned."""
-    more = chain.name not in planned or chain.rounds > config["rounds"]
     figures = [name for name in chain.figures if name != "strip.png"]
-    return [chain.digest() if more else "", figures, chain.by_round]
+    more = [*figures, *chain.by_round.items()]
+    if chain.name not in planned or chain.farthest > config["rounds"]:
+        more.append(chain.digest())
+    return more

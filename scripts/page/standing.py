@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,15 +13,17 @@ from typing import Any
 
 FIGURES = ("strip.png", "film.gif", "drift.svg", "drift.tsv", "related.png")
 BY_ROUND = ("candidates", "attention")
+ROUND = re.compile(r"round([1-9][0-9]*)\.png", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A chain of which at least one round has been played."""
+    """A chain of which a picture has been painted."""
 
     name: str
     folder: Path
-    rounds: int  # the number of rounds of which both caption and picture are there
+    rounds: int  # how many there are from round 1 on, with both caption and picture
+    farthest: int  # the last round that has a picture, which may follow a gap
     figures: tuple[str, ...]  # those of FIGURES that are there
     by_round: dict[str, tuple[int, ...]]  # of BY_ROUND: the rounds that have such a figure
 
@@ -39,8 +43,8 @@ class Standing:
 
     def digest(self) -> str:
         """A text that changes whenever a round is played again, or more of them are."""
-        changed = os.stat(self.folder / f"round{self.rounds}.png").st_mtime_ns
-        return f"{self.rounds} rounds, the last of {changed}"
+        changed = os.stat(self.folder / f"round{self.farthest}.png").st_mtime_ns
+        return f"{self.farthest} rounds, the last of {changed}"
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -53,7 +57,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def chain(folder: Path) -> Standing | None:
-    """What has been played in a chain's folder; None if it is not one, or holds no whole round."""
+    """What has been played in a chain's folder; None if it is not one, or holds no picture."""
     try:
         files = set(os.listdir(folder))
     except OSError:
@@ -61,11 +65,12 @@ def chain(folder: Path) -> Standing | None:
     rounds = 0
     while {f"round{rounds + 1}.png", f"round{rounds + 1}.txt"} <= files:
         rounds += 1
-    if not rounds:
+    painted = _rounds(files)
+    if not painted:
         return None
     figures = tuple(figure for figure in FIGURES if figure in files)
     by_round = {kind: _numbered(folder / kind) for kind in BY_ROUND if kind in files}
-    return Standing(folder.name, folder, rounds, figures, by_round)
+    return Standing(folder.name, folder, rounds, painted[-1], figures, by_round)
 
 
 def every_chain(results: Path | str) -> list[Standing]:
@@ -78,11 +83,10 @@ def every_chain(results: Path | str) -> list[Standing]:
 
 def _numbered(folder: Path) -> tuple[int, ...]:
     """The rounds that have a picture in a folder of figures."""
-    if not folder.is_dir():
-        return ()
-    numbers = (
-        name.removeprefix("round").removesuffix(".png")
-        for name in os.listdir(folder)
-        if name.startswith("round") and name.endswith(".png")
-    )
-    return tuple(sorted(int(number) for number in numbers if number.isdecimal()))
+    return _rounds(os.listdir(folder)) if folder.is_dir() else ()
+
+
+def _rounds(names: Iterable[str]) -> tuple[int, ...]:
+    """The numbers in names of rounds' pictures, in their order."""
+    found = (ROUND.fullmatch(name) for name in names)
+    return tuple(sorted(int(match[1]) for match in found if match))

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts.chains import TEXT, parse
-from scripts.drift.chain import read_rows
 from scripts.errors import UserError
 from scripts.page import thumbnails
 from scripts.page.standing import Standing
+from scripts.tables import read_rows
 from scripts.untrusted import read_text
 from scripts.words import tokenize
 

@@ -34,7 +34,7 @@ def front(
     written.
     """
     folder = Path(results)
-    chains = standing.every_chain(folder)
+    chains = [chain for chain in standing.every_chain(folder) if chain.rounds]
 
     def tell(chain: Standing) -> dict[str, Any] | None:
         try:
@@ -61,7 +61,7 @@ def one(folder: Path | str, find_base: FindBase, *, seed: int, bundle: str) -> N
     """
     folder = Path(folder)
     chain = standing.chain(folder)
-    if chain is None:
+    if chain is None or not chain.rounds:
         raise UserError(f"{folder}: no round of this chain has been played.")
     base = _base(chain, find_base, seed, bundle)
     told = story.tell(chain, base, seed, bundle)
