@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.errors import UserError
+from scripts.untrusted.files import FORMATS
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PICTURES = tuple(ending for endings in FORMATS.values() for ending in endings)
 TEXT = ".txt"
 ENDLESS = re.compile(r"(.+)\1{19}$")
 PATHVAR = re.compile(r"<[a-z][a-z0-9_]*>")

@@ -1,25 +1,34 @@
 """Files of strangers: each opens, or is refused with a message that names it; none is obeyed."""
 
 import io
+import json
 import os
 import pickle
 import struct
 import warnings
 import zipfile
 import zlib
-from collections import OrderedDict
+from argparse import Namespace
+from collections import Counter, OrderedDict, defaultdict
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import pillow_heif
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from scripts import untrusted
 from scripts.errors import UserError
+from scripts.untrusted.pictures import TURNS
 from tests.makers import captions_pickle, legacy_checkpoint, vocabulary_pickle
 
+pillow_heif.register_heif_opener()  # to write such pictures
 WORDS = ["<pad>", "<start>", "<end>", "<unk>", "a", "cow", "o'clock"]
 STATE = OrderedDict(
     [("fc.weight", torch.arange(6.0).reshape(2, 3)), ("fc.bias", torch.tensor([1.5, -2.0]))]
@@ -55,6 +64,11 @@ def drop(folder: Path, name: str, content: bytes) -> Path:
         ("d.bmp", "BMP"),
         ("e.tif", "TIFF"),
         ("die Kühe am See.v2.TIFF", "TIFF"),
+        ("f.gif", "GIF"),
+        ("g.avif", "AVIF"),
+        ("h.HEIC", "HEIF"),
+        ("i.jp2", "JPEG2000"),
+        ("saved by a browser.jfif", "JPEG"),
     ],
 )
 def test_every_promised_format_opens_as_rgb(tmp_path: Path, name: str, format: str) -> None:
@@ -120,7 +134,7 @@ def test_a_turned_camera_is_put_upright(tmp_path: Path, held: int) -> None:
     upright = Image.new("RGB", (4, 2), "black")
     upright.putpixel((0, 0), (255, 255, 255))
     back = {2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}.get(held)
-    stored = upright.transpose(untrusted.TURNS[back]) if back else upright
+    stored = upright.transpose(TURNS[back]) if back else upright
     exif = Image.Exif()
     exif[274] = held
     opened = untrusted.open_picture(
@@ -136,6 +150,41 @@ def test_the_first_frame_counts(tmp_path: Path, format: str) -> None:
     path = drop(tmp_path, f"a.{format.lower()}", encoded(picture(), format, **frames))
     red, _, blue = untrusted.open_picture(path).getpixel((0, 0))
     assert red > 150 and blue < 150
+
+
+@pytest.mark.parametrize("format", ["GIF", "AVIF", "PNG", "WEBP", "TIFF"])
+def test_further_frames_are_worth_a_note(tmp_path: Path, format: str) -> None:
+    notes: list[str] = []
+    name = f"a.{format.lower()}"
+    untrusted.open_picture(drop(tmp_path, name, encoded(picture(), format)), notes.append)
+    assert not notes
+    frames = {"save_all": True, "append_images": [picture(colour=(0, 0, 255))]}
+    untrusted.open_picture(drop(tmp_path, name, encoded(picture(), format, **frames)), notes.append)
+    (note,) = notes
+    assert name in note and "first one is used" in note
+
+
+def test_notes_of_any_size_in_a_png_do_not_matter(tmp_path: Path) -> None:
+    for place, compressed in (("zTXt", True), ("tEXt", False)):
+        notes = PngInfo()
+        notes.add_text("Comment", "moo" * 1_000_000, zip=compressed)
+        path = drop(tmp_path, f"{place}.png", encoded(picture(), "PNG", pnginfo=notes))
+        assert untrusted.open_picture(path).getpixel((0, 0)) == (200, 30, 90)
+    path = drop(tmp_path, "a.png", encoded(picture(), "PNG", icc_profile=bytes(2_000_000)))
+    assert untrusted.open_picture(path).getpixel((0, 0)) == (200, 30, 90)
+
+
+@pytest.mark.parametrize("format", untrusted.FORMATS)
+def test_a_picture_cut_short_is_told_as_what_it_is(tmp_path: Path, format: str) -> None:
+    whole = encoded(Image.effect_noise((90, 90), 80).convert("RGB"), format)
+    title = {"HEIF": "HEIC", "JPEG2000": "JPEG 2000"}.get(format, format)
+    for size in (20, len(whole) // 2):
+        path = drop(tmp_path, f"a{untrusted.FORMATS[format][0]}", whole[:size])
+        with pytest.raises(
+            UserError, match=f"this {title} picture is damaged or cut short"
+        ) as told:
+            untrusted.open_picture(path)
+        assert "Pictures can be" not in str(told.value)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 2)])
@@ -187,7 +236,9 @@ SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'
         ("page.jpg", b"\n<!DOCTYPE html><html><title>404</title>", "web page"),
         ("drawing.png", SVG, "SVG"),
         ("archive.jpg", archive(), "zip archive"),
-        ("film.png", encoded(picture(), "GIF"), "GIF"),
+        ("film.png", encoded(picture(), "GIF"), "GIF picture.*Rename it to film.gif"),
+        ("photo.jpg", encoded(picture(), "HEIF"), "HEIC picture.*Rename it to photo.heic"),
+        ("long.png", encoded(Image.new("1", (70_000, 1)), "PNG"), "sides of more than 65,535"),
         ("renamed.png", encoded(picture(), "JPEG"), "JPEG picture.*Rename it to renamed.jpg"),
         ("noise.bmp", b"\x00\x01\x02" * 50, "not a picture"),
         ("bomb.png", bomb(), "pixels"),
@@ -236,6 +287,62 @@ def test_no_text_is_one_clear_message(tmp_path: Path, content: bytes, reason: st
         untrusted.read_text(drop(tmp_path, "base.txt", content))
 
 
+# --- JSON and YAML
+
+
+LAUGHS = "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefghij"))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[" * 100_000, "nested more than"),
+        ("{a: " * 100_000, "nested more than"),
+        ("- " * 50_000, "nested more than"),
+        ("a: &a [1, 1, 1, 1]\n" + LAUGHS, "stands for more than"),
+        ("a: &a [*a]", "stands for more than"),
+        ("a: " + "9" * 5_000, "unquoted text of 5,000"),
+        ("a: " + "1:" * 2_000 + "1", "unquoted text of"),
+        ("a: 2026-13-45", "month must be"),
+        ("!!python/object/apply:os.system [ls]", "constructor"),
+        ("a: [", "line 1"),
+        ("a: \0", "unacceptable character"),
+        ("# only a comment\n" * 100_000, "more than 1,048,576"),
+    ],
+)
+def test_hostile_yaml_is_refused_at_once(tmp_path: Path, content: str, reason: str) -> None:
+    with pytest.raises(UserError, match=f"bundle.yaml.*{reason}"):
+        untrusted.read_yaml(drop(tmp_path, "bundle.yaml", content.encode()))
+
+
+def test_names_in_yaml_stand_for_what_they_name(tmp_path: Path) -> None:
+    path = drop(tmp_path, "a.yaml", b"a: &sizes {b: 1}\nc: *sizes\nd: {<<: *sizes, e: 2}")
+    assert untrusted.read_yaml(path) == {"a": {"b": 1}, "c": {"b": 1}, "d": {"b": 1, "e": 2}}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"[" * 1_000_000, "nested too deeply"),
+        (b'{"a": ' * 100_000 + b"1" + b"}" * 100_000, "nested too deeply"),
+        (b'"' * 1_000_001, "not JSON"),
+        (b'{"a": "' + b'\\"' * 500_000, "nested too deeply|not JSON"),
+        (b'{"a": NaN}', "NaN is not a number"),
+        (b"[1" + b"0" * 5_000 + b"]", "not JSON"),
+        (b'{"a": "\xff"}', "byte 7 is not UTF-8"),
+        (b"", "empty"),
+    ],
+)
+def test_hostile_json_is_refused_at_once(tmp_path: Path, content: bytes, reason: str) -> None:
+    with pytest.raises(UserError, match=rf"round1\.json.*({reason})"):
+        untrusted.read_json(drop(tmp_path, "round1.json", content))
+
+
+def test_brackets_in_texts_do_not_count_as_depth() -> None:
+    found = {"a": "[[{" * 100, "b": '\\"[' * 100, "c": [{"d": [{}, []]}]}
+    assert untrusted.parse_json(json.dumps(found)) == found
+
+
 # --- pickles
 
 
@@ -250,6 +357,72 @@ def test_captions_of_python_2_open(tmp_path: Path, protocol: int) -> None:
     words = ["<end>", "a", "caf\u00e9"]
     path = drop(tmp_path, "captions.pickle", captions_pickle(words, protocol))
     assert untrusted.load_captions_pickle(path) == words
+
+
+def forked(name: str, fields: dict, protocol: int) -> bytes:
+    """A pickle of an object of somebody's own class."""
+    module, _, kind = name.rpartition(".")
+    inner = pickle.dumps(fields, protocol).removesuffix(b".")
+    head = inner[:2] if protocol > 1 else b""
+    return head + f"c{module}\n{kind}\n".encode() + b")\x81" + inner[len(head) :] + b"b."
+
+
+LISTS = {"idx2word": dict(enumerate(WORDS)), "word2idx": {w: n for n, w in enumerate(WORDS)}}
+COUNTS = defaultdict(int, {word: number for number, word in enumerate(WORDS)})
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("vocab.Vocabulary", LISTS),
+        ("utils.build_vocab.Vocabulary", LISTS),
+        ("utils.build_vocab", LISTS),
+        ("data.text.Vocab", {"itos": WORDS, "stoi": COUNTS}),
+        ("vocab.Vocabulary", {name: OrderedDict(table) for name, table in LISTS.items()}),
+        (
+            "vocab.Vocabulary",
+            {
+                "idx2word": {np.int64(number): word for number, word in enumerate(WORDS)},
+                "word2idx": {word: np.int32(number) for number, word in enumerate(WORDS)},
+                "threshold": np.float32(4),
+                "counts": Counter(WORDS),
+            },
+        ),
+    ],
+)
+def test_vocabularies_of_forks_open(tmp_path: Path, name: str, fields: dict, protocol: int) -> None:
+    path = drop(tmp_path, "vocab.pkl", forked(name, fields, protocol))
+    assert untrusted.load_vocabulary_pickle(path) == WORDS
+    path = drop(tmp_path, "vocab.pkl", pickle.dumps(fields, protocol))
+    assert untrusted.load_vocabulary_pickle(path) == WORDS
+
+
+@pytest.mark.parametrize(
+    "name", ["my.data.Dataset", "torchtext.vocab.Vectors", "numpy.ndarray", "model.G_NET"]
+)
+def test_harmless_classes_are_not_called_untrustworthy(tmp_path: Path, name: str) -> None:
+    path = drop(tmp_path, "vocab.pkl", forked(name, LISTS, 2))
+    with pytest.raises(UserError, match=f"refused.*asks for {name}.*words and numbers") as told:
+        untrusted.load_vocabulary_pickle(path)
+    assert "do not trust" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"]" * 3_000_000, b"(" * 3_000_000, b"\x80\x04N" + b"\x94" * 3_000_000, b"(l" * 2_000_000],
+)
+def test_a_small_pickle_takes_no_large_memory(tmp_path: Path, content: bytes) -> None:
+    path = drop(tmp_path, "vocab.pkl", content)
+    with pytest.raises(UserError, match=r"vocab.pkl.*more than 2,000,000"):
+        untrusted.load_vocabulary_pickle(path)
+
+
+def test_numbers_cannot_be_made_to_collide(tmp_path: Path) -> None:
+    colliding = {number * ((1 << 61) - 1): "a" for number in range(1, 20)}
+    path = drop(tmp_path, "vocab.pkl", pickle.dumps(colliding, 2))
+    with pytest.raises(UserError, match="keys are not words or numbers"):
+        untrusted.load_vocabulary_pickle(path)
 
 
 class Runs:
@@ -346,6 +519,8 @@ def test_broken_vocabularies_are_refused(tmp_path: Path, make, reason: str) -> N
 
 # --- checkpoints
 
+OPTIMIZER = {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": [{"lr": 0.1}]}
+
 
 def assert_same(found: dict, expected: dict = STATE) -> None:
     assert list(found) == list(expected)
@@ -371,12 +546,36 @@ def test_old_checkpoints_of_a_gpu_open(tmp_path: Path, python2: bool, storage: s
         lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
         lambda state: {"netG": {f"module.{name}": tensor for name, tensor in state.items()}},
         lambda state: {name: torch.nn.Parameter(tensor) for name, tensor in state.items()},
+        lambda state: {"epoch": 3, "state_dict": state, "optimizer": OPTIMIZER},
+        lambda state: {"model": {"netG": state, "netD": state}, "best": np.float64(0.3)},
+        lambda state: {"model": {f"module.{name}": tensor for name, tensor in state.items()}},
+        lambda state: {"encoder": state, "config": {"width": 3}},
+        lambda state: {"args": Namespace(rate=0.1), "counts": COUNTS, "state_dict": state},
+        lambda state: {"when": datetime(2020, 1, 1), "where": Path("a"), "state_dict": state},
     ],
 )
 def test_nests_and_prefixes_are_unpacked(tmp_path: Path, zipped: bool, wrap) -> None:
     path = tmp_path / "a.pth"
     torch.save(wrap(STATE), path, _use_new_zipfile_serialization=zipped)
     assert_same(untrusted.load_checkpoint(path))
+
+
+@pytest.mark.parametrize(
+    ("thing", "reason"),
+    [
+        ({"encoder": STATE, "decoder": STATE}, "which of 'encoder', 'decoder'"),
+        (torch.nn.Linear(2, 3), r"asks for torch.nn.modules.linear.Linear.*network.state_dict\(\)"),
+        ({"w": torch.zeros(2, dtype=torch.complex64)}, "w holds complex numbers"),
+        ({"w": torch.eye(3).to_sparse()}, "rebuild_sparse.*state_dict"),
+        ({"epoch": 3}, "'epoch' in this checkpoint is not a tensor"),
+    ],
+)
+def test_other_checkpoints_are_told_what_to_do(tmp_path: Path, thing, reason: str) -> None:
+    for zipped in (False, True):
+        path = drop(tmp_path, "a.pth", saved(thing, zipped))
+        with pytest.raises(UserError, match=rf"a\.pth.*{reason}") as told:
+            untrusted.load_checkpoint(path)
+        assert "do not trust" not in str(told.value)
 
 
 def test_the_state_of_a_real_network_opens(tmp_path: Path) -> None:
@@ -451,6 +650,12 @@ SAMPLES = {
     "a.webp": (untrusted.open_picture, encoded(picture(), "WEBP")),
     "a.bmp": (untrusted.open_picture, encoded(picture(), "BMP")),
     "a.tif": (untrusted.open_picture, encoded(picture(), "TIFF", compression="tiff_lzw")),
+    "a.gif": (untrusted.open_picture, encoded(picture(), "GIF")),
+    "a.avif": (untrusted.open_picture, encoded(picture(), "AVIF")),
+    "a.heic": (untrusted.open_picture, encoded(picture(), "HEIF")),
+    "a.jp2": (untrusted.open_picture, encoded(picture(), "JPEG2000")),
+    "a.yaml": (untrusted.read_yaml, b"a: &a {b: [1, 2.5, x]}\nc: *a\n"),
+    "a.json": (untrusted.read_json, b'{"a": [1, {"b": "\\u00e9"}], "c": null}'),
     "a.txt": (untrusted.read_text, "A cow in a café.".encode()),
     "vocab.pkl": (untrusted.load_vocabulary_pickle, vocabulary_pickle(WORDS, 0)),
     "vocab2.pkl": (untrusted.load_vocabulary_pickle, vocabulary_pickle(WORDS, 4)),

@@ -7,6 +7,7 @@ stage that runs, so that whoever only plans a game need not wait for it.
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def caption(
     if Path(source).suffix.lower() == TEXT:
         found["caption"] = read_text(source)
     else:
-        said = describe(open_picture(source), bundle, device, threads, beam)
+        said = describe(open_picture(source, note=_say), bundle, device, threads, beam)
         if not said[0][0]:
             raise UserError(f"{source}: the bundle {bundle.name} says nothing about this picture.")
         found["caption"], found["log_probability"] = said[0]
@@ -52,6 +53,10 @@ def caption(
     write_json(record, found)
     with written(text) as part:
         part.write_bytes(f"{found['caption']}\n".encode())
+
+
+def _say(note: str) -> None:
+    print(note, file=sys.stderr, flush=True)
 
 
 def describe(
