@@ -9,6 +9,8 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 
+from scripts import untrusted
+
 BLOCK = 1 << 18
 
 
@@ -49,9 +51,10 @@ def write_lock(lock: Path, entries: Mapping[str, str], notes: list[str] | None =
 
 
 def _lines(lock: Path | None) -> list[str]:
-    if lock is None or not lock.exists():
+    if lock is None or not lock.exists() or not lock.stat().st_size:
         return []
-    return [line.strip() for line in lock.read_text("utf-8").splitlines()]
+    text = untrusted.decode(lock, untrusted.read_bytes(lock, untrusted.MIB))
+    return [line.strip() for line in text.split("\n")]
 
 
 @contextlib.contextmanager

@@ -1,9 +1,11 @@
 """Downloads: from the first mirror that has the file, whole and checked, or not at all."""
 
+import contextlib
 import hashlib
 import io
 import json
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ import yaml
 from scripts.downloads import digests
 from scripts.errors import UserError
 from scripts.official.fetch import fetch, fetch_original
-from scripts.official.published import Original, Source, originals
+from scripts.official.published import Original, Source, missing, originals, published
 from scripts.untrusted import LEGACY
 from tests.killing import kill_before_each_file_operation
 
@@ -37,6 +39,7 @@ class Page:
     tag: str = '"1"'
     move: str = ""  # redirect there
     lengthless: bool = False
+    drip: str = ""  # head or body: what comes a byte at a time
 
 
 @dataclass
@@ -58,11 +61,22 @@ def server() -> Iterator[Server]:
         def log_message(self, *_: object) -> None:
             pass
 
+        def drip(self, page: Page) -> None:
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(page.body)}\r\n\r\n".encode()
+            if page.drip == "body":
+                self.wfile.write(head)
+            with contextlib.suppress(OSError):
+                for byte in page.body if page.drip == "body" else head * 1_000:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(0.02)
+
         def do_GET(self) -> None:
             wanted = self.headers.get("Range", "")
             known.asked.append((self.path, wanted))
             page = known.pages.get(self.path, Page(b"not here", 404))
             self.close_connection = True
+            if page.drip:
+                return self.drip(page)
             if page.move:
                 self.send_response(302)
                 self.send_header("Location", page.move)
@@ -99,6 +113,25 @@ def server() -> Iterator[Server]:
 def get(destination: Path, *sources: Source, size=SIZE, lock=None, **digests: str) -> None:
     original = Original("checkpoint", sources, size, digests)
     fetch(original, destination, lock=lock, pause=0.001, timeout=5)
+
+
+@pytest.mark.parametrize("drip", ["head", "body"])
+def test_bytes_that_drip_are_not_waited_for(
+    tmp_path: Path, server: Server, capsys, drip: str
+) -> None:
+    original = Original("checkpoint", (server("mirror", WEIGHTS, drip=drip), server("a", WEIGHTS)))
+    fetch(original, tmp_path / "a.pth", pause=0.001, timeout=5, window=0.3)
+    assert (tmp_path / "a.pth").read_bytes() == WEIGHTS
+    assert "mirror: it is too slow: fewer than 60,000 bytes" in capsys.readouterr().err
+
+
+def test_connections_that_break_after_a_few_bytes_are_given_up(
+    tmp_path: Path, server: Server
+) -> None:
+    with pytest.raises(UserError, match="the connection broke"):
+        get(tmp_path / "a.pth", server("a", WEIGHTS, break_after=10))
+    get(tmp_path / "a.pth", server("a", WEIGHTS), sha256=SHA256)  # and goes on from there
+    assert server.asked[-1] == ("/a", "bytes=40-")
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -283,6 +316,16 @@ def test_an_archive_of_two_files_is_downloaded_once(tmp_path: Path, server: Serv
     ]
 
 
+def damaged(method: int) -> bytes:
+    """An archive whose member cannot be unpacked."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as file:
+        file.writestr("a.pkl", WEIGHTS)
+    content = bytearray(buffer.getvalue())
+    content[60:90] = bytes(30)
+    return bytes(content)
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -291,6 +334,9 @@ def test_an_archive_of_two_files_is_downloaded_once(tmp_path: Path, server: Serv
         (PAGE, "web page"),
         (archive(**{"a.pkl": b"short"}), "5 bytes instead of"),
         (archive(**{"a.pkl": bytes(3 << 20)}), "far longer than what is wanted"),
+        (damaged(zipfile.ZIP_BZIP2), "archive there is damaged"),
+        (damaged(zipfile.ZIP_LZMA), "archive there is damaged"),
+        (damaged(zipfile.ZIP_DEFLATED), "archive there is damaged"),
     ],
 )
 def test_a_bad_archive_is_no_file(tmp_path: Path, server: Server, body: bytes, reason: str) -> None:
@@ -298,8 +344,10 @@ def test_a_bad_archive_is_no_file(tmp_path: Path, server: Server, body: bytes, r
     with pytest.raises(UserError, match=reason):
         get(tmp_path / "a.pth", source)
     assert not (tmp_path / "a.pth").exists()
-    get(tmp_path / "a.pth", source, server("a", WEIGHTS))
+    server("z.zip", archive(**{"a.pkl": WEIGHTS}))  # mended later on
+    get(tmp_path / "a.pth", source)
     assert (tmp_path / "a.pth").read_bytes() == WEIGHTS
+    assert leftovers(tmp_path) == []
 
 
 def test_a_file_that_lies_there_is_never_downloaded_over(tmp_path: Path, server: Server) -> None:
@@ -314,6 +362,38 @@ def test_a_folder_that_cannot_be_written_is_one_message(tmp_path: Path, server: 
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file"):
         get(tmp_path / "file" / "a.pth", server("a", WEIGHTS))
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("[" * 100_000, "nested"),
+        ("official: 3", "official"),
+        ("official: {parts: [a], files: {}}", "official.parts"),
+        ("official: {parts: {captioner: 5}, files: {}}", "official.parts.captioner"),
+        ("official: {parts: {captioner: [../../a]}, files: {}}", "official.parts.captioner.0"),
+        ("official: {parts: {captioner: [a.pth]}, files: {}}", "a.pth, which official.files lacks"),
+        ("official: {parts: {}, files: {a: {kind: pickle, sources: [{url: 'ftp://a'}]}}}", "url"),
+        ("- 1", ""),
+        ("", "empty"),
+        ("a: \0", "not YAML"),
+    ],
+)
+def test_a_broken_bundle_yaml_is_left_out_of_what_is_published(
+    tmp_path: Path, said: str, reason: str
+) -> None:
+    for name in ("broken", "sound"):
+        (tmp_path / name).mkdir()
+    files = {"a.pth": {"kind": "checkpoint", "sources": [{"url": "http://127.0.0.1:1/a"}]}}
+    sound = {"official": {"parts": {"generator": ["a.pth"]}, "files": files}}
+    (tmp_path / "sound" / "bundle.yaml").write_text(yaml.safe_dump(sound))
+    (tmp_path / "broken" / "bundle.yaml").write_text(said)
+    path = str(tmp_path / "sound" / "a.pth")
+    assert published(tmp_path) == {"sound": {"generator": [path]}}
+    assert missing(tmp_path) == [path]
+    if reason:
+        with pytest.raises(UserError, match=f"broken/bundle.yaml.*{reason}"):
+            originals(tmp_path / "broken")
 
 
 def test_every_source_of_the_official_files_is_described() -> None:

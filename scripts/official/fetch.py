@@ -8,14 +8,18 @@ import contextlib
 import hashlib
 import http.client
 import json
+import lzma
 import os
 import shutil
+import socket
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
+import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import BinaryIO
@@ -27,7 +31,9 @@ from scripts.untrusted import LEGACY, ZIPPED, guess
 
 AGENT = "TelephoneGAN/1 (Python urllib)"
 TIMEOUT = 30.0  # seconds without a byte
-TRIES = 4  # in a row that brought no byte further
+TRIES = 4  # in a row that brought fewer than SLOWEST bytes
+WINDOW = 60.0  # seconds in which at least SLOWEST bytes must come, or the next source is tried
+SLOWEST = 60_000  # bytes: a file of 60 MB would take 17 hours
 PAUSE = 1.0  # seconds before the second try; doubles with each
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP answers that may be better in a moment
 
@@ -66,6 +72,7 @@ def fetch(
     keep: set[str] = frozenset(),
     pause: float = PAUSE,
     timeout: float = TIMEOUT,
+    window: float = WINDOW,
 ) -> None:
     """Downloads a file from the first of its sources that has it.
 
@@ -81,7 +88,7 @@ def fetch(
         with alone(destination.parent):
             for source in original.sources:
                 try:
-                    _fetch_from(source, original, destination, lock, keep, pause, timeout)
+                    _fetch_from(source, original, destination, lock, keep, pause, timeout, window)
                     return
                 except Unusable as error:
                     reasons.append(f"  {source.url}\n    {error}")
@@ -103,9 +110,10 @@ def _fetch_from(
     keep: set[str],
     pause: float,
     timeout: float,
+    window: float,
 ) -> None:
     """Downloads, checks and names the file, or raises Unusable."""
-    part = _download(source, original, destination, pause, timeout)
+    part = _download(source, original, destination, pause, timeout, window)
     whole = part
     if source.member:
         whole = _extract(part, source, destination, _most_bytes(original))
@@ -129,7 +137,12 @@ def _fetch_from(
 
 
 def _download(
-    source: Source, original: Original, destination: Path, pause: float, timeout: float
+    source: Source,
+    original: Original,
+    destination: Path,
+    pause: float,
+    timeout: float,
+    window: float,
 ) -> Path:
     """The hidden file with all that the source's address gives. Raises Unusable."""
     mark = hashlib.sha256(source.url.encode()).hexdigest()[:8]
@@ -140,7 +153,7 @@ def _download(
     while True:
         before = _size(part)
         try:
-            if _transfer(url, part, most, destination.name, timeout):
+            if _transfer(url, part, most, destination.name, timeout, window):
                 form = _confirmation(part, url)
                 if form is None:
                     return part
@@ -167,14 +180,14 @@ def _download(
             reason = str(error) or type(error).__name__
         except ValueError as error:  # an address that is none
             raise Unusable(str(error)) from None
-        tries = 1 if _size(part) > before else tries + 1
+        tries = 1 if _size(part) - before >= SLOWEST else tries + 1
         if tries >= TRIES:
             raise Unusable(reason)
         say(f"{destination.name}: {reason}; trying again")
         time.sleep(pause * 2 ** (tries - 1))
 
 
-def _transfer(url: str, part: Path, most: int, name: str, timeout: float) -> bool:
+def _transfer(url: str, part: Path, most: int, name: str, timeout: float, window: float) -> bool:
     """Asks for what `part` still lacks and appends it. True if it is whole then."""
     have, note = _size(part), part.with_suffix(".json")
     known = _read_note(note)
@@ -187,7 +200,8 @@ def _transfer(url: str, part: Path, most: int, name: str, timeout: float) -> boo
         if have == known.get("total"):
             return True
     request = urllib.request.Request(url, headers=headers)
-    with _opener().open(request, timeout=timeout) as answer:
+    watch = _Watch(window)
+    with watch, _opener(watch).open(request, timeout=timeout) as answer:
         start, total = _extent(answer, have)
         if start and total != known.get("total", total):
             _discard(part)
@@ -199,25 +213,90 @@ def _transfer(url: str, part: Path, most: int, name: str, timeout: float) -> boo
         with open(part, "ab" if start else "wb") as file:
             with contextlib.closing(progress(name, start, total)) as shown:
                 next(shown)
-                while block := answer.read(BLOCK):
+                while block := answer.read1(BLOCK):
                     if file.tell() + len(block) > most:
                         file.truncate(0)
                         raise Unusable("it is far longer than the file that is wanted")
                     file.write(block)
+                    watch.came += len(block)
                     shown.send(file.tell())
             file.flush()
             os.fsync(file.fileno())
             return total is None or file.tell() >= total
 
 
-def _opener() -> urllib.request.OpenerDirector:
+class _Watch:
+    """Ends connections over which fewer than SLOWEST bytes come in a window of some seconds.
+
+    A timeout of sockets begins anew with each byte: a server that sends one now and then would keep
+    the program for ever, in the headers as well as in the file. Leaving the context raises Unusable
+    if a connection was ended.
+    """
+
+    def __init__(self, window: float) -> None:
+        self.window = window
+        self.came = 0  # bytes of the file
+        self.connections: list[_Watched] = []
+        self.slow = False
+        self.over = threading.Event()
+
+    def __enter__(self) -> "_Watch":
+        threading.Thread(target=self._look, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        if self.slow:
+            raise Unusable(
+                f"it is too slow: fewer than {SLOWEST:,} bytes came in {self.window:g} seconds"
+            )
+
+    def _look(self) -> None:
+        before = 0
+        while not self.over.wait(self.window):
+            if self.came - before < SLOWEST:
+                self.slow = True
+                for connection in self.connections:
+                    connection.end()
+            before = self.came
+
+
+class _Watched(http.client.HTTPConnection):
+    """A connection that another thread can end, from its first handshake on."""
+
+    watch: _Watch
+    opened: socket.socket | None = None
+
+    def connect(self) -> None:
+        self.watch.connections.append(self)
+        super().connect()
+        self.opened = self.sock  # which urllib takes away from here
+
+    def end(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            (self.opened or self.sock).shutdown(socket.SHUT_RDWR)
+
+
+def _opener(watch: _Watch) -> urllib.request.OpenerDirector:
     """Opens http and https, through proxies and redirects, and nothing else (ftp, local files)."""
+    watched = {"watch": watch}
+    plain = type("Plain", (_Watched,), watched)
+    secure = type("Secure", (_Watched, http.client.HTTPSConnection), watched)
+
+    class PlainHandler(urllib.request.HTTPHandler):
+        def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(plain, request)
+
+    class SecureHandler(urllib.request.HTTPSHandler):
+        def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(secure, request)
+
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler,
         urllib.request.UnknownHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
+        PlainHandler,
+        SecureHandler,
         urllib.request.HTTPDefaultErrorHandler,
         urllib.request.HTTPRedirectHandler,
         urllib.request.HTTPErrorProcessor,
@@ -288,7 +367,10 @@ def _confirmation(part: Path, url: str) -> str | None:
 
 
 def _extract(archive: Path, source: Source, destination: Path, most: int) -> Path:
-    """The wanted member of a zip archive, in a hidden file of its own. Raises Unusable."""
+    """The wanted member of a zip archive, in a hidden file of its own.
+
+    Raises Unusable. The archive is thrown away then: it may be another one the next time.
+    """
     whole = destination.parent / f".{destination.name}.member"
     try:
         with zipfile.ZipFile(archive) as file:
@@ -298,14 +380,22 @@ def _extract(archive: Path, source: Source, destination: Path, most: int) -> Pat
                 shutil.copyfileobj(member, out, BLOCK)
                 out.flush()
                 os.fsync(out.fileno())
+        return whole
     except KeyError:
-        raise Unusable(f"the archive there holds no {source.member}") from None
-    except (zipfile.BadZipFile, zipfile.zlib.error, EOFError, NotImplementedError, RuntimeError):
+        reason = _seems(archive) or f"the archive there holds no {source.member}"
+    except Unusable as error:
+        reason = str(error)
+    except OSError as error:
+        if error.errno is not None:  # of this machine; bzip2's own errors have no number
+            raise
+        reason = "the zip archive there is damaged"
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError):
         reason = _seems(archive) or "the zip archive there is damaged"
-        _discard(archive)
-        _discard(whole)
-        raise Unusable(reason) from None
-    return whole
+    except (zlib.error, lzma.LZMAError):
+        reason = "the zip archive there is damaged"
+    _discard(archive)
+    _discard(whole)
+    raise Unusable(reason)
 
 
 # --- is it the file?

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import yaml
 
+from scripts import untrusted
 from scripts.errors import UserError
+
+SCHEMA = Path(__file__).parent.parent.parent / "rules" / "schemas" / "bundle.schema.yaml"
 
 
 @dataclass(frozen=True)
@@ -39,25 +42,42 @@ class Original:
 
 
 def originals(folder: Path | str) -> dict[str, Original]:
-    """The published files that make the bundle in this folder, by file name."""
+    """The published files that make the bundle in this folder, by file name. Raises UserError."""
     files = _official(Path(folder)).get("files", {})
     return {name: Original.from_entry(entry) for name, entry in files.items()}
 
 
 def _official(folder: Path) -> dict:
-    """The `official` section of the bundle.yaml in a folder, if it has one."""
-    try:
-        description = yaml.safe_load((folder / "bundle.yaml").read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{folder / 'bundle.yaml'}: this file cannot be read: {error}.") from None
-    return (description or {}).get("official", {})
+    """The `official` section of the bundle.yaml in a folder, if it has one. Raises UserError."""
+    path = folder / "bundle.yaml"
+    said = untrusted.read_yaml(path)
+    found = said.get("official", {}) if isinstance(said, dict) else None
+    if found == {}:
+        return {}
+    from jsonschema import Draft202012Validator
+
+    whole = yaml.safe_load(SCHEMA.read_text("utf-8"))
+    schema = {**whole["properties"]["official"], "$defs": whole["$defs"]}
+    if error := next(Draft202012Validator(schema).iter_errors(found), None):
+        place = ".".join(["official", *map(str, error.path)])
+        raise UserError(f"{path}: {place} is not as it must be ({error.message[:200]}).")
+    for name in (name for names in found["parts"].values() for name in names):
+        if name not in found["files"]:
+            raise UserError(f"{path}: official.parts names {name}, which official.files lacks.")
+    return found
 
 
 def published(models: Path | str) -> dict[str, dict[str, list[str]]]:
-    """For each bundle that is made from published files: the paths of each part's files."""
+    """For each bundle that is made from published files: the paths of each part's files.
+
+    A bundle whose bundle.yaml is broken is left out; whoever plays with it is told why.
+    """
     found = {}
     for path in sorted(Path(models).glob("*/bundle.yaml")):
-        parts = _official(path.parent).get("parts", {})
+        try:
+            parts = _official(path.parent).get("parts", {})
+        except UserError:
+            continue
         if parts:
             found[path.parent.name] = {
                 part: [str(path.with_name(name)) for name in names] for part, names in parts.items()
