@@ -1,6 +1,7 @@
 """Studies: which chains, and figures held against independent computations."""
 
 import csv
+import os
 import re
 import shutil
 from importlib.util import find_spec
@@ -387,3 +388,71 @@ def test_round_one_does_not_flatter_what_is_pooled(tmp_path: Path):
     attributes.write(tmp_path / "chains.tsv", tmp_path / "curves.tsv", tmp_path / "halves.tsv")
     (half,) = read_rows(tmp_path / "halves.tsv")
     assert half["pooled"] == 0.25 and half["last"] == 0 and half["half_life"] == 2
+
+
+def imported(folder: Path) -> Path:
+    """A chain x as somebody else leaves it: an image, its caption, a painting."""
+    root = folder / "image-first"
+    make_picture(root / "gen-0" / "x.jpeg")
+    (root / "gen-1.csv").write_text("filename,caption\nx.jpeg,a cow\n")
+    make_picture(root / "gen-2" / "x.WEBP")
+    return root
+
+
+def test_what_systems_leave_in_folders_is_no_chain(tmp_path: Path):
+    root = imported(tmp_path)
+    for name in (
+        "gen-0/._x.jpeg",
+        "gen-0/.DS_Store",
+        "gen-0/Thumbs.db",
+        "gen-²",
+        "gen-2/notes.txt",
+    ):
+        (root / name).write_bytes(b"\x00\x05\x16\x07")
+    (chain,) = exchange.read(tmp_path)
+    assert (chain.name, chain.captions, chain.base) == ("x", ["a cow"], root / "gen-0" / "x.jpeg")
+
+
+def _replace(path: Path, make) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    make(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda root: _replace(root / "gen-1.csv", Path.mkdir), "gen-1.csv: this is not a file"),
+        (lambda root: _replace(root / "gen-1.csv", os.mkfifo), "gen-1.csv: this is not a file"),
+        (lambda root: _replace(root / "gen-2", Path.touch), "gen-2: this is not a folder"),
+        (
+            lambda root: (root / "gen-1.csv").write_text("filename,caption\nx,a\x00cow\n"),
+            "gen-1.csv: the caption of x is no plain text",
+        ),
+        (
+            lambda root: (root / "gen-1.csv").write_text(f"filename,caption\nx,{'cow ' * 9000}\n"),
+            "gen-1.csv: the caption of x is no plain text",
+        ),
+        (
+            lambda root: (root / "gen-1.csv").write_text("filename,caption\n\tx\x07,a cow\n"),
+            "gen-1.csv: the filename of row 1",
+        ),
+        (
+            lambda root: (root / "gen-1.csv").write_bytes("filename,caption".encode("utf-16")),
+            "gen-1.csv: this table is UTF-16",
+        ),
+        (lambda root: make_picture(root / "gen-0" / "x.png"), "which one is x"),
+        (
+            lambda root: (root / "gen-0" / "y.png").symlink_to("/etc/hostname"),
+            "y.png: this is a link to somewhere outside",
+        ),
+        (
+            lambda root: _replace(root / "gen-2", lambda path: path.symlink_to("/usr/share")),
+            "gen-2: this is a link to somewhere outside",
+        ),
+        (lambda root: (root / "gen-999999").mkdir(), "gen-3.csv is missing"),
+    ],
+)
+def test_imported_files_that_are_none_are_named(tmp_path: Path, spoil, reason: str):
+    spoil(imported(tmp_path))
+    with pytest.raises(UserError, match=reason):
+        exchange.read(tmp_path)

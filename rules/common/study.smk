@@ -49,6 +49,7 @@ def imported_files(wildcards):
         os.path.join(place, file)
         for place, _, files in os.walk(folder)
         for file in files
+        if not file.startswith(".") and os.path.isfile(os.path.join(place, file))
     )
 
 

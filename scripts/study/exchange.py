@@ -11,24 +11,26 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.bundles import Bundle
-from scripts.chains import TEXT
+from scripts.chains import PICTURES, TEXT, leads_out
 from scripts.drift.attributes import Attributes
 from scripts.drift.chain import measure
 from scripts.errors import UserError
 from scripts.files import written
 from scripts.meaning import Meaning
 from scripts.tables import Row, write_rows
-from scripts.untrusted import open_picture, read_text
+from scripts.untrusted import MAX_TEXT, is_plain, open_picture, read_bytes, read_text
 from scripts.words import tidy
 
 FOLDERS = {"text": ("text-first", "captions-first"), "image": ("image-first", "images-first")}
-ENDINGS = (".png", ".jpg")
+GENERATION = re.compile(r"gen-([0-9]{1,6})(\.csv)?")
+MAX_TABLE_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -91,14 +93,19 @@ class Taken:
 def read(folder: Path | str) -> list[Taken]:
     """The chains in a folder of the published layout, text-first ones first.
 
-    Raises UserError if there is none, if a generation is missing or lacks a chain that generation
-    0 has, or if a caption is missing or there twice.
+    Hidden files are left out. Raises UserError if there is no chain, if a generation is missing or
+    lacks a chain that generation 0 has, if a caption is missing, is there twice or is no text, or
+    if anything is a link to somewhere outside of the folder.
     """
     chains: list[Taken] = []
-    for first, folders in FOLDERS.items():
-        for root in (Path(folder) / name for name in folders):
-            if root.is_dir():
-                chains += _read_chains(root, first)
+    try:
+        for first, folders in FOLDERS.items():
+            for root in (Path(folder) / name for name in folders):
+                if root.is_dir():
+                    chains += _read_chains(root, first, Path(folder))
+    except OSError as error:
+        place = error.filename or folder
+        raise UserError(f"{place}: this cannot be read ({error.strerror}).") from None
     if not chains:
         raise UserError(
             f"{folder}: no chains here; expected text-first/gen-0.csv or image-first/gen-0/."
@@ -106,14 +113,16 @@ def read(folder: Path | str) -> list[Taken]:
     return chains
 
 
-def _read_chains(root: Path, first: str) -> list[Taken]:
+def _read_chains(root: Path, first: str, folder: Path) -> list[Taken]:
+    last = _last(root)
     generations: list[dict[str, str | Path]] = []
-    for number in range(_last(root) + 1):
+    for number in range(last + 1):
         is_text = (number % 2 == 0) == (first == "text")
         place = root / (f"gen-{number}.csv" if is_text else f"gen-{number}")
         if not place.exists():
-            raise UserError(f"{place} is missing, while there is a gen-{_last(root)}.")
-        generations.append(_captions(place) if is_text else _pictures(place))
+            raise UserError(f"{place} is missing, while there is a gen-{last}.")
+        _check_inside(place, folder)
+        generations.append(_captions(place) if is_text else _pictures(place, folder))
     if len(generations) < 2:
         raise UserError(f"{root}: nothing comes after generation 0; there is nothing to measure.")
     for number, generation in enumerate(generations):
@@ -130,13 +139,22 @@ def _read_chains(root: Path, first: str) -> list[Taken]:
 
 def _last(root: Path) -> int:
     """The number of the last generation; -1 if there is none."""
-    names = (path.name.removeprefix("gen-").removesuffix(".csv") for path in root.glob("gen-*"))
-    return max((int(name) for name in names if name.isdigit()), default=-1)
+    found = (GENERATION.fullmatch(path.name) for path in root.glob("gen-*"))
+    return max((int(match[1]) for match in found if match), default=-1)
+
+
+def _check_inside(path: Path, folder: Path) -> None:
+    if leads_out(path, folder):
+        raise UserError(
+            f"{path}: this is a link to somewhere outside of {folder}. Put the file itself there."
+        )
 
 
 def _captions(table: Path) -> dict[str, str | Path]:
     """Captions by file name without its ending. Published tables are not all UTF-8."""
-    content = table.read_bytes()
+    content = read_bytes(table, MAX_TABLE_BYTES)
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError(f"{table}: this table is UTF-16; save it as UTF-8.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -148,23 +166,42 @@ def _captions(table: Path) -> dict[str, str | Path]:
     if not rows or not {"filename", "caption"} <= set(rows[0]):
         raise UserError(f"{table}: expected the columns filename and caption.")
     told: dict[str, str | Path] = {}
-    for row in rows:
+    for number, row in enumerate(rows, 1):
         name, caption = _stem(row["filename"] or ""), tidy(row["caption"] or "")
+        if not name or not name.isprintable():
+            raise UserError(f"{table}: the filename of row {number} is {name[:80]!r}.")
         if not caption:
             raise UserError(f"{table}: {name} has no caption.")
+        if not is_plain(caption) or len(caption) > MAX_TEXT:
+            raise UserError(
+                f"{table}: the caption of {name} is no plain text of up to {MAX_TEXT:,} characters."
+            )
         if name in told:
             raise UserError(f"{table}: {name} is there twice.")
         told[name] = caption
     return told
 
 
-def _pictures(folder: Path) -> dict[str, str | Path]:
-    files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in ENDINGS]
-    return {_stem(path.name): path for path in files}
+def _pictures(folder: Path, whole: Path) -> dict[str, str | Path]:
+    """Pictures by file name without its ending."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: this is not a folder of pictures.")
+    found: dict[str, str | Path] = {}
+    for path in sorted(folder.iterdir()):
+        # macOS puts a note `._0.png` beside each 0.png.
+        if path.suffix.lower() not in PICTURES or path.name.startswith("."):
+            continue
+        _check_inside(path, whole)
+        if path.stem in found:
+            raise UserError(f"{path} and {found[path.stem]}: which one is {path.stem}?")
+        if not path.stem.isprintable():
+            raise UserError(f"{str(path)!r}: this name cannot be printed. Rename the file.")
+        found[path.stem] = path
+    return found
 
 
 def _stem(name: str) -> str:
-    return Path(name).stem if Path(name).suffix.lower() in ENDINGS else name
+    return Path(name).stem if Path(name).suffix.lower() in PICTURES else name
 
 
 def measure_taken(

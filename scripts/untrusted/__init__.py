@@ -9,15 +9,26 @@ from scripts.untrusted.checkpoints import LEGACY, ZIPPED, load_checkpoint
 from scripts.untrusted.files import FORMATS, MIB, guess, open_file
 from scripts.untrusted.pickles import load_captions_pickle, load_vocabulary_pickle
 from scripts.untrusted.pictures import open_picture
-from scripts.untrusted.texts import decode, parse_json, read_bytes, read_json, read_text, read_yaml
+from scripts.untrusted.texts import (
+    MAX_TEXT,
+    decode,
+    is_plain,
+    parse_json,
+    read_bytes,
+    read_json,
+    read_text,
+    read_yaml,
+)
 
 __all__ = [
     "FORMATS",
+    "MAX_TEXT",
     "MIB",
     "decode",
     "LEGACY",
     "ZIPPED",
     "guess",
+    "is_plain",
     "load_captions_pickle",
     "load_checkpoint",
     "load_vocabulary_pickle",

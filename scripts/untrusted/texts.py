@@ -32,7 +32,7 @@ def read_bytes(path: Path | str, most: int) -> bytes:
 def read_text(path: Path | str) -> str:
     """The text in a file as one tidy line. Raises UserError if there is none, or no plain text."""
     text = decode(path, read_bytes(path, 4 * MAX_TEXT + 4))
-    if any(unicodedata.category(letter) == "Cc" and not letter.isspace() for letter in text):
+    if not is_plain(text):
         raise UserError(f"{path}: this is not plain text; it holds control characters.")
     line = tidy(text)
     if not line:
@@ -42,6 +42,14 @@ def read_text(path: Path | str) -> str:
             f"{path}: this text has {len(line):,} characters; at most {MAX_TEXT:,} are read."
         )
     return line
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text holds no control characters but blanks, and no halves of characters."""
+    kinds = ((letter, unicodedata.category(letter)) for letter in text)
+    return not any(
+        kind == "Cs" or (kind == "Cc" and not letter.isspace()) for letter, kind in kinds
+    )
 
 
 def decode(path: Path | str, content: bytes) -> str:
