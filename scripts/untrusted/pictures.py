@@ -53,12 +53,15 @@ def open_picture(path: Path | str, note: Note | None = None) -> Image.Image:
 
 def _decode(path: Path, file: BinaryIO, head: bytes, note: Note | None) -> Image.Image:
     """The first frame; raises UserError for what can be told, and anything for broken bytes."""
-    if picture_format(head) == "HEIF":
+    format_ = picture_format(head)
+    if not format_:
+        raise UnidentifiedImageError
+    if format_ == "HEIF":
         import pillow_heif
 
         pillow_heif.register_heif_opener()
     file.seek(0)
-    with Image.open(file, formats=list(FORMATS)) as picture:
+    with Image.open(file, formats=[format_]) as picture:
         _check_size(path, picture.size)
         _check_ending(path, picture.format)
         if note and picture.format in MOVING and getattr(picture, "is_animated", False):
