@@ -138,10 +138,15 @@ class BaseFiles:
         return cls(Path(folder), files, misnamed, tuple(others))
 
     def left_out(self, most: int = 20) -> list[str]:
-        """A sentence for each picture and text that cannot be played because of its name."""
+        """A sentence for each picture and text that cannot be played because of its name, and for
+        each file of another kind."""
         told = [
             f"{self.folder}/{_printable(name)} is left out: {why}. Rename it to play it."
             for name, why in self.misnamed.items()
+        ]
+        told += [
+            f"{self.folder}/{_printable(name)} is left out: files of this kind cannot be played."
+            for name in self.others
         ]
         more = [f"… and {len(told) - most} more are left out."] if len(told) > most else []
         return told[:most] + more

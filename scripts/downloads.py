@@ -51,9 +51,9 @@ def write_lock(lock: Path, entries: Mapping[str, str], notes: list[str] | None =
 
 
 def _lines(lock: Path | None) -> list[str]:
-    if lock is None or not lock.exists() or not lock.stat().st_size:
+    if lock is None or not lock.exists():
         return []
-    text = untrusted.decode(lock, untrusted.read_bytes(lock, untrusted.MIB))
+    text = untrusted.decode(lock, untrusted.read_bytes(lock, untrusted.MIB, empty=True))
     return [line.strip() for line in text.split("\n")]
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from scripts.chains import near
 from scripts.errors import UserError
+from scripts.untrusted import read_yaml
 
 KINDS = {
     "integer": "a whole number",
@@ -56,15 +57,7 @@ def read(path: Path | str, schema: Path | str) -> dict[str, Any]:
 
 def load(path: Path | str) -> Any:
     """What a YAML file holds; None if that is nothing. Raises UserError if it cannot be read."""
-    try:
-        return yaml.load(Path(path).read_bytes(), Loader=_Loader)
-    except OSError as error:
-        raise UserError(f"{path}: this file cannot be read ({error.strerror}).") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1} is wrong:" if mark else ""
-        problem = getattr(error, "problem", None) or error
-        raise UserError(f"{path}:{line} this is not YAML ({problem}).") from None
+    return read_yaml(path, _Loader)
 
 
 def check(settings: Any, schema: Path | str, name: str) -> None:

@@ -375,7 +375,7 @@ def test_a_folder_that_cannot_be_written_is_one_message(tmp_path: Path, server: 
         ("official: {parts: {captioner: [a.pth]}, files: {}}", "a.pth, which official.files lacks"),
         ("official: {parts: {}, files: {a: {kind: pickle, sources: [{url: 'ftp://a'}]}}}", "url"),
         ("- 1", ""),
-        ("", "empty"),
+        ("", ""),
         ("a: \0", "not YAML"),
     ],
 )

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from scripts import untrusted
 from scripts.downloads import digests, read_lock
 from scripts.errors import UserError
@@ -149,7 +147,7 @@ def _network(part: str, folder: Path, vocabulary: Vocabulary | None) -> "nn.Modu
         "generator": (Generator, GeneratorConfig),
         "image_encoder": (ImageEncoder, ImageEncoderConfig),
     }[part]
-    description = yaml.safe_load((folder / "bundle.yaml").read_text("utf-8"))
+    description = untrusted.read_yaml(folder / "bundle.yaml")
     sizes: dict[str, Any] = dict(description[part])
     if vocabulary is not None:
         sizes["vocabulary"] = len(vocabulary)

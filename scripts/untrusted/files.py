@@ -91,10 +91,12 @@ def file_size(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
 
 
-def open_file(path: Path, most: int) -> BinaryIO:
-    """Opens a regular file that is neither empty nor larger than `most` bytes, or UserError."""
+def open_file(path: Path, most: int, *, empty: bool = False) -> BinaryIO:
+    """Opens a regular file of at most `most` bytes, and not of none unless it may be `empty`.
+
+    Raises UserError. Nothing is waited for, as a named pipe would have it.
+    """
     try:
-        # Without O_NONBLOCK, opening a named pipe would wait for ever.
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
     except OSError as error:
         raise UserError(f"{path}: this file cannot be opened ({error.strerror}).") from None
@@ -105,7 +107,7 @@ def open_file(path: Path, most: int) -> BinaryIO:
         os.close(number)
         raise UserError(f"{path}: this is not a file.")
     size = file_size(file)
-    if not size or size > most:
+    if (not size and not empty) or size > most:
         file.close()
         if not size:
             raise UserError(f"{path}: this file is empty.")

@@ -23,9 +23,12 @@ JSON_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def read_bytes(path: Path | str, most: int) -> bytes:
-    """The content of a regular file of at most `most` bytes. Raises UserError."""
-    with open_file(Path(path), most) as file:
+def read_bytes(path: Path | str, most: int, *, empty: bool = False) -> bytes:
+    """The content of a regular file of at most `most` bytes, and of more than none if not `empty`.
+
+    Raises UserError.
+    """
+    with open_file(Path(path), most, empty=empty) as file:
         return file.read()
 
 
@@ -102,16 +105,16 @@ def _no_number(name: str) -> Any:
 # --- YAML
 
 
-def read_yaml(path: Path | str) -> Any:
-    """What a YAML file holds: plain containers, texts, numbers. Raises UserError.
+def read_yaml(path: Path | str, loader: type = yaml.SafeLoader) -> Any:
+    """What a YAML file holds: plain containers, texts, numbers; None if nothing. Raises UserError.
 
     A small file can name a list of lists of lists again and again: what it stands for is counted
     before it is built.
     """
-    content = read_bytes(path, MAX_YAML_BYTES)
+    content = read_bytes(path, MAX_YAML_BYTES, empty=True)
     try:
         _check_yaml(content)
-        return yaml.safe_load(content)
+        return yaml.load(content, Loader=loader)
     # ValueError: a date that is none, a number of thousands of digits, bytes that are not UTF-8.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
