@@ -156,7 +156,7 @@ def official(bundle: Path, **files: dict) -> None:
 
 
 def test_other_weights_of_an_official_name_convert_with_a_warning(bundle: Path, capsys) -> None:
-    entry = {"kind": "checkpoint", "sha256": "0" * 64, "sources": []}
+    entry = {"kind": "checkpoint", "sha256": "0" * 64, "sources": [{"url": "http://127.0.0.1:1/"}]}
     official(bundle, **{"gan.pth": entry})
     assert load_file(run(bundle, "generator"))
     warning = capsys.readouterr().err
