@@ -23,7 +23,6 @@ from scripts.chains import parse  # noqa: E402
 from scripts.stages.caption import describe  # noqa: E402
 from scripts.stages.generate import paint  # noqa: E402
 from scripts.untrusted import open_picture  # noqa: E402
-from scripts.words import encode  # noqa: E402
 
 ROUNDS = 5
 SETTINGS = {
@@ -54,10 +53,9 @@ def play(known: Played | None) -> Played:
     for base in sorted((ROOT / "input").glob("*.png")):
         chain, picture = parse(base.stem, 100, bundle.name), open_picture(base)
         for round_ in range(1, ROUNDS + 1):
-            said = describe(picture, bundle, "cpu", 1)[0][0]
+            said = describe(picture, bundle, "cpu", 1)[0].caption
             text = known[base.stem, round_][0] if known else said
-            ids = encode(text, bundle.words["text_encoder"])[0]
-            pixels = paint(ids, chain, round_, bundle, "cpu", 1).numpy()
+            pixels = np.array(paint(text, chain, round_, bundle, "cpu", 1))
             played[base.stem, round_] = said, pixels
             picture = Image.fromarray(known[base.stem, round_][1] if known else pixels)
     return played

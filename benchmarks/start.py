@@ -22,10 +22,10 @@ SETUP = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom scripts.bundles im
 FILLED = """
 import torch
 from safetensors.torch import load_file
-from scripts.bundles import _build
+from scripts.networks import build
 bundle = Bundle.read({name!r})
 for part in ("captioner", "text_encoder", "generator"):
-    network = _build(bundle, part)
+    network = build(bundle, part)
     network.load_state_dict(load_file(bundle.weights(part)))
 """
 LOADED = """

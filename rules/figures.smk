@@ -48,7 +48,7 @@ rule film:
 rule candidates:
     input:
         text=text_to_paint,
-        bundle=generator_files,
+        bundle=painter_files,
     output:
         report(
             "results/{chain}/candidates/round{round}.png",
@@ -63,9 +63,9 @@ rule candidates:
     params:
         image=chain_image,
         seed=chain_seed,
-        sizes=generator_sizes,
+        sizes=painter_settings,
         number=config["candidates"],
-        code=code_of("scripts.figures.candidates", *GENERATE),
+        code=painted_by("scripts.figures.candidates"),
     message:
         "Painting {params.number} candidates of {input.text}"
     run:
@@ -82,8 +82,8 @@ rule candidates:
 
 rule attention:
     input:
-        text=text_to_paint,
-        bundle=generator_files,
+        text=text_looked_at,
+        bundle=painter_files,
     output:
         report(
             "results/{chain}/attention/round{round}.png",
@@ -98,8 +98,8 @@ rule attention:
     params:
         image=chain_image,
         seed=chain_seed,
-        sizes=generator_sizes,
-        code=code_of("scripts.figures.attention", *GENERATE),
+        sizes=painter_settings,
+        code=painted_by("scripts.figures.attention"),
     message:
         "What the words of {input.text} looked at"
     run:

@@ -8,8 +8,13 @@ ART = expand(
 )
 BUNDLE = expand(
     "models/storybook/{file}",
-    file=[f"{part}.safetensors" for part in GAME]
-    + ["captioner.txt", "text_encoder.txt"],
+    file=[
+        "captioner.safetensors",
+        "captioner.txt",
+        "text_encoder.safetensors",
+        "text_encoder.txt",
+        "generator.safetensors",
+    ],
 )
 
 

@@ -23,7 +23,7 @@ rule caption:
         mem_mb=2000,
     params:
         base=base_content,
-        sizes=captioner_sizes,
+        sizes=captioner_settings,
         code=captioner_code,
     message:
         "Round {wildcards.round} of {wildcards.chain}: describing {input.seen}"
@@ -41,7 +41,7 @@ rule generate:
     input:
         text=text_to_paint,
         said=caption_record,
-        bundle=generator_files,
+        bundle=painter_files,
         recorded=recorded_files,
     output:
         picture="results/{chain}/round{round}.png",
@@ -52,8 +52,8 @@ rule generate:
     params:
         image=chain_image,
         seed=chain_seed,
-        sizes=generator_sizes,
-        code=code_of(*GENERATE),
+        sizes=painter_settings,
+        code=painted_by(GENERATE),
     message:
         "Round {wildcards.round} of {wildcards.chain}: painting {input.text}"
     run:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts import settings
+from scripts import networks, settings
 from scripts.chains import near
 from scripts.errors import UserError
-from scripts.files import digest
-from scripts.memory import given_back
+from scripts.players import player_of, schema
 from scripts.words import Vocabulary
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
+
+    from scripts.players import Captioner, Painter
 
 SCHEMA = Path(__file__).parent.parent / "rules" / "schemas" / "bundle.schema.yaml"
-PARTS = ("captioner", "text_encoder", "generator", "image_encoder")
-WITH_WORDS = ("captioner", "text_encoder")  # the parts that have a vocabulary
-GAME = ("captioner", "text_encoder", "generator")  # the parts that a game is played with
 
 
 class Vocabularies(dict[str, Vocabulary]):
@@ -40,7 +37,11 @@ class Vocabularies(dict[str, Vocabulary]):
 
 @dataclass(frozen=True)
 class Bundle:
-    """One set of networks: their sizes, and where their weights and words are."""
+    """A captioner and a painter: settings, weights and vocabularies in one folder.
+
+    Either role may be another bundle's. `sizes`, `weights`, `files`, `words` and `network` are of
+    our own networks (networks.PARTS), as far as this bundle itself has them.
+    """
 
     folder: Path
     settings: dict[str, Any]  # bundle.yaml, as written
@@ -49,9 +50,13 @@ class Bundle:
     def read(cls, name: str, models: Path | str = "models") -> Bundle:
         """The bundle in models/<name>/. Raises UserError if there is none, or it is broken."""
         folder = Path(models) / name
-        if not (folder / "bundle.yaml").is_file():
+        path = folder / "bundle.yaml"
+        if not path.is_file():
             raise UserError(_unknown(name, Path(models)))
-        return cls(folder, settings.read(folder / "bundle.yaml", SCHEMA))
+        said = settings.fit(settings.load(path))
+        common = settings.load_schema(str(SCHEMA))
+        settings.check(said, schema(said, common, str(path)), str(path))
+        return cls(folder, said)
 
     @property
     def name(self) -> str:
@@ -73,28 +78,8 @@ class Bundle:
             path
             for part in parts
             for path in (self.weights(part), self.weights(part).with_suffix(".txt"))
-            if path.suffix != ".txt" or part in WITH_WORDS
+            if path.suffix != ".txt" or networks.PARTS[part].words
         ]
-
-    def check_files(self, *parts: str) -> None:
-        """Raises UserError if a file is missing which nothing makes."""
-        if "official" in self.settings:
-            return
-        lacking = [str(path) for path in self.files(*parts) if not path.is_file()]
-        if lacking:
-            raise UserError(
-                f"{' and '.join(lacking)}: missing. The bundle {self.name} needs its weights and "
-                f"words in {self.folder}/; get them again, or play with another bundle."
-            )
-
-    def digests(self, *parts: str) -> dict[str, str]:
-        """The sha256 of each of these parts' files, by the file's name."""
-        return {path.name: digest(path) for path in self.files(*parts)}
-
-    def damaged(self, part: str) -> str:
-        """The message for weights that are numbers, but compute what is none."""
-        path = self.weights(part)
-        return f"{path}: what it computes is not a number; these weights are damaged."
 
     @cached_property
     def words(self) -> Vocabularies:
@@ -102,94 +87,49 @@ class Bundle:
         return Vocabularies(self.folder)
 
     def network(self, part: str, device: str) -> nn.Module:
-        """The part's network on a device, ready to use: loaded once in a process, and shared.
+        """The part's network on a device, ready to play: see networks.network."""
+        return networks.network(self, part, device)
 
-        Networks keep nothing of what they compute, so threads may use one at once.
-        """
-        path = self.weights(part)
-        if not path.is_file():
+    def damaged(self, part: str) -> str:
+        """The message for weights that are numbers, but compute what is none."""
+        return f"{self.weights(part)}: what it computes is not a number; these weights are damaged."
+
+    # --- the players
+
+    @cached_property
+    def captioner(self) -> Captioner:
+        """Whoever describes pictures. Raises UserError as players.player_of."""
+        return player_of(self, "captioner")
+
+    @cached_property
+    def painter(self) -> Painter:
+        """Whoever paints captions. Raises UserError as players.player_of."""
+        return player_of(self, "painter")
+
+    @property
+    def players(self) -> tuple[Captioner, Painter]:
+        return self.captioner, self.painter
+
+    @property
+    def eyes(self) -> Bundle | None:
+        """The bundle whose text and image encoder tell what pictures mean, if there are such."""
+        owner = self.painter.bundle
+        return owner if "image_encoder" in owner.settings else None
+
+    def check_files(self) -> None:
+        """Raises UserError if a file of its players is missing which nothing makes."""
+        lacking = [
+            str(path)
+            for player in self.players
+            if not player.is_fetched
+            for path in player.files
+            if not path.is_file()
+        ]
+        if lacking:
             raise UserError(
-                f"{path}: missing; the {part} of the bundle {self.name} has no weights."
+                f"{' and '.join(lacking)}: missing. The bundle {self.name} needs its weights and "
+                f"words in {Path(lacking[0]).parent}/; get them again, or play with another bundle."
             )
-        key = (str(path.absolute()), digest(path), device)
-        with _loading:
-            if key not in _networks:
-                with given_back():
-                    _networks[key] = _as_played(part, _load(self, part).to(device), device)
-            return _networks[key]
-
-
-_networks: dict[tuple[str, str, str], nn.Module] = {}
-_loading = threading.Lock()
-
-
-def _load(bundle: Bundle, part: str) -> nn.Module:
-    """Builds the network that bundle.yaml describes around the tensors in its file."""
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        with torch.device("meta"):  # no memory for weights that are replaced at once
-            network = _build(bundle, part)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{bundle.folder}/bundle.yaml: {part}: {error}.") from None
-    path = bundle.weights(part)
-    try:
-        # Copies, one by one: a tensor in the mapped file would keep all of it in memory, beside
-        # what is made of its weights.
-        weights = {name: _single(tensor) for name, tensor in load_file(path).items()}
-    except SafetensorError as error:
-        raise UserError(f"{path}: these are no weights, or damaged ones ({error}).") from None
-    try:
-        network.load_state_dict(weights, assign=True)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise UserError(
-            f"{path}: these weights are not those of the {part} that bundle.yaml describes: {first}"
-        ) from None
-    return network.eval().requires_grad_(False)
-
-
-def _single(tensor: Tensor) -> Tensor:
-    """A copy in float32, whatever precision the numbers are kept in; whole numbers stay whole."""
-    import torch
-
-    kind = torch.float32 if tensor.is_floating_point() else tensor.dtype
-    return tensor.to(kind, copy=True)
-
-
-def _as_played(part: str, network: nn.Module, device: str) -> nn.Module:
-    """The same network, faster: what does not depend on the input is computed now."""
-    from scripts.attngan import folded
-    from scripts.captioner import quick
-
-    if part == "generator":
-        return folded.as_played(network, device)
-    if part == "captioner":
-        return quick.as_played(network, device)
-    return network
-
-
-def _build(bundle: Bundle, part: str) -> nn.Module:
-    sizes = bundle.sizes(part)
-    if part == "captioner":
-        from scripts.captioner.network import Captioner, CaptionerConfig
-
-        return Captioner(CaptionerConfig(vocabulary=len(bundle.words[part]), **sizes))
-    if part == "text_encoder":
-        from scripts.attngan.text_encoder import TextEncoder, TextEncoderConfig
-
-        return TextEncoder(TextEncoderConfig(vocabulary=len(bundle.words[part]), **sizes))
-    if part == "generator":
-        from scripts.attngan.generator import Generator, GeneratorConfig
-
-        if "features" in bundle.settings["text_encoder"]:  # words and sentence come from there
-            sizes = {"sentence": bundle.settings["text_encoder"]["features"], **sizes}
-        return Generator(GeneratorConfig(**sizes))
-    from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
-
-    return ImageEncoder(ImageEncoderConfig(**sizes))
 
 
 def present(models: Path | str = "models") -> list[str]:

@@ -25,13 +25,15 @@ KEPT = Path(".snakemake/code.json")  # in the folder that is played in: the one 
 EXEMPT = {
     "scripts.errors": "it is what messages are made of",
     "scripts.memory": "it says where freed memory goes",
+    "scripts.once": "it says when something is loaded",
     "scripts.settings": "it checks settings, whose values are parameters of the rules",
     "scripts.chains": "it reads the names of chains; image and seed are parameters of the rules",
 }
 # Modules that import what they are asked for, inside functions. Those imports are not followed: a
 # rule names what it asks for.
 ON_DEMAND = {
-    "scripts.bundles": "it loads any network",
+    "scripts.networks": "it builds any network of ours",
+    "scripts.players": "it finds a player of any kind",
 }
 
 

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Meaning:
-    """A bundle's text and image encoder, on the CPU."""
+    """The text and image encoder of a bundle that has both, on the CPU."""
 
     bundle: Bundle
 
     @classmethod
     def of(cls, bundle: Bundle) -> Meaning | None:
         """None of a bundle that has no image encoder."""
-        there = all(path.is_file() for path in bundle.files("image_encoder"))
-        return cls(bundle) if "image_encoder" in bundle.settings and there else None
+        eyes = bundle.eyes
+        there = eyes and all(path.is_file() for path in eyes.files("image_encoder"))
+        return cls(eyes) if there else None
 
     def picture(self, picture: Image.Image) -> Tensor:
         """The whole of an RGB picture, of unit length: (D,)."""

@@ -49,22 +49,24 @@ for _kind in ("int", "float", "timestamp"):
 
 def read(path: Path | str, schema: Path | str) -> dict[str, Any]:
     """The settings in a YAML file. Raises UserError if it cannot be read or breaks the schema."""
-    settings = load(path)
-    settings = {} if settings is None else fit(settings)
+    settings = fit(load(path))
     check(settings, schema, str(path))
     return settings
 
 
 def load(path: Path | str) -> Any:
-    """What a YAML file holds; None if that is nothing. Raises UserError if it cannot be read."""
-    return read_yaml(path, _Loader)
+    """What a YAML file holds; no settings if that is nothing. Raises UserError."""
+    settings = read_yaml(path, _Loader)
+    return {} if settings is None else settings
 
 
-def check(settings: Any, schema: Path | str, name: str) -> None:
-    """Raises UserError, naming every setting that breaks the schema (a JSON schema as YAML)."""
+def check(settings: Any, schema: Path | str | dict[str, Any], name: str) -> None:
+    """Raises UserError, naming every setting that breaks the schema (or the YAML file of one)."""
     from jsonschema import Draft202012Validator
 
-    validator = Draft202012Validator(load_schema(str(schema)))
+    validator = Draft202012Validator(
+        schema if isinstance(schema, dict) else load_schema(str(schema))
+    )
     broken = sorted(validator.iter_errors(settings), key=lambda error: list(map(str, error.path)))
     found = [line for error in broken for line in _explain(error)]
     if found:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.bundles import GAME, Bundle
+from scripts.bundles import Bundle
 from scripts.chains import TEXT, BaseFiles, Chain
 from scripts.devices import choose_device
 from scripts.errors import UserError
 from scripts.files import written
 from scripts.stages.caption import describe
-from scripts.stages.generate import paint, versions, words_to_paint
+from scripts.stages.generate import caption_to_paint, digests, paint, versions
 from scripts.untrusted import open_picture, read_text
 
 SHOWN = 20  # differences that are told; the table has all
@@ -111,7 +111,7 @@ def _caption(
     if source.suffix.lower() == TEXT:
         again = read_text(source)
     else:
-        again = describe(open_picture(source), bundle, device, threads, beam)[0][0]
+        again = describe(open_picture(source), bundle, device, threads, beam)[0].caption
     return "" if again == said else f"the caption of {source} was {said!r} and is {again!r}"
 
 
@@ -121,17 +121,17 @@ def _picture(
     lies_there = hashlib.sha256(open_picture(stage.file("png")).tobytes()).hexdigest()
     if lies_there != record["pixels_sha256"]:
         return "the picture that lies there is not the one that was recorded"
-    _, ids, _ = words_to_paint(stage.file("txt"), bundle)
+    caption, _ = caption_to_paint(stage.file("txt"), bundle)
     place = choose_device(device)
-    pixels = paint(ids, stage.chain, stage.round_, bundle, place, threads)
-    again = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
+    picture = paint(caption, stage.chain, stage.round_, bundle, place, threads)
+    again = hashlib.sha256(picture.tobytes()).hexdigest()
     return "" if again == record["pixels_sha256"] else "the picture comes out otherwise"
 
 
 def _changed(record: dict[str, Any], bundle: Bundle) -> str:
     """What is no longer as the record says, as part of a sentence."""
     then = {**record["bundle"]["files"], **record["versions"], "device": record["device"]}
-    now = {**bundle.digests(*GAME), **versions(), "device": record["device"]}
+    now = {**digests(bundle), **versions(bundle), "device": record["device"]}
     names = sorted(name for name in then if then[name] != now.get(name))
     return f" (changed since: {', '.join(names)})" if names else " (nothing recorded has changed)"
 

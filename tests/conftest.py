@@ -17,7 +17,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from scripts.bundles import Bundle, _build
+from scripts.bundles import Bundle
+from scripts.networks import build
 from scripts.words import Vocabulary
 
 ROOT = Path(__file__).parent.parent
@@ -48,7 +49,7 @@ def make_bundle(folder: Path, seed: int = 0, **changes: dict) -> Path:
     bundle = Bundle(folder, sizes)
     for part in sizes:
         torch.manual_seed(seed)
-        network = _build(bundle, part)
+        network = build(bundle, part)
         _liven(part, network)
         save_file(network.state_dict(), folder / f"{part}.safetensors")
         (folder / f"{part}.safetensors").chmod(0o644)

@@ -283,7 +283,7 @@ def test_weights_that_compute_no_number(folder: Path, tmp_path: Path):
     save_file(state, folder / "captioner.safetensors")
     bundle = Bundle.read("tiny", folder.parent)
     with pytest.raises(UserError, match=r"generator\.safetensors: .* not a number"):
-        paint([5, 6], parse("cow", 100, "tiny"), 1, bundle, "cpu", 1)
+        paint("the on", parse("cow", 100, "tiny"), 1, bundle, "cpu", 1)
     picture = open_picture(make_picture(tmp_path / "cow.png"))
     with pytest.raises(UserError, match=r"captioner\.safetensors: .* not a number"):
         describe(picture, bundle, "cpu", 1)
@@ -292,7 +292,7 @@ def test_weights_that_compute_no_number(folder: Path, tmp_path: Path):
 def test_a_picture_is_described_before_the_text_encoder_is_there(folder: Path, tmp_path: Path):
     (folder / "text_encoder.txt").unlink()
     picture = open_picture(make_picture(tmp_path / "cow.png"))
-    assert describe(picture, Bundle.read("tiny", folder.parent), "cpu", 1)[0][0]
+    assert describe(picture, Bundle.read("tiny", folder.parent), "cpu", 1)[0].caption
 
 
 def test_a_network_is_loaded_once_however_many_ask(folder: Path):

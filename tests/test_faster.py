@@ -12,10 +12,11 @@ from torchvision.transforms.functional import normalize, to_tensor
 from scripts import packed, winograd
 from scripts.attngan import folded
 from scripts.attngan.generator import Generator, GeneratorConfig
-from scripts.bundles import Bundle, _load
+from scripts.bundles import Bundle
 from scripts.captioner.network import MEAN, STD, Captioner, CaptionerConfig
 from scripts.captioner.quick import QuickDecoder, as_played
-from scripts.stages.generate import pixels_of
+from scripts.networks import _load
+from scripts.players.attngan import pixels_of
 from scripts.words import encode
 from tests.conftest import ROOT, make_bundle
 

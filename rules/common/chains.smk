@@ -7,7 +7,7 @@ from functools import lru_cache
 from snakemake.logging import logger
 
 from scripts import chains
-from scripts.bundles import GAME, Bundle
+from scripts.bundles import Bundle
 from scripts.chains import BaseFiles
 
 
@@ -20,7 +20,7 @@ def base_files():
 def chain_called(name):
     """The chain of this name, once it is known that it can be played."""
     chain = chain_named(name)
-    bundle_called(chain.bundle).check_files(*GAME)
+    bundle_called(chain.bundle).check_files()
     check_links(name)
     return chain
 
@@ -85,5 +85,15 @@ def bundle_of(wildcards):
     return bundle_called(chain_of(wildcards).bundle)
 
 
-def files_of(wildcards, *parts):
-    return [str(path) for path in bundle_of(wildcards).files(*parts)]
+@asked
+def captioner_of(wildcards):
+    return bundle_of(wildcards).captioner
+
+
+@asked
+def painter_of(wildcards):
+    return bundle_of(wildcards).painter
+
+
+def files_of(player):
+    return [str(path) for path in player.files]

@@ -6,17 +6,26 @@ MEANING = ("scripts.attngan.text_encoder", "scripts.attngan.image_encoder")
 
 @asked
 def meaning_files(wildcards):
-    """The DAMSM's encoders, in a bundle that has both."""
-    if "image_encoder" not in bundle_of(wildcards).settings:
-        return []
-    return files_of(wildcards, "text_encoder", "image_encoder")
+    """The DAMSM's encoders, of a bundle that has both."""
+    eyes = bundle_of(wildcards).eyes
+    return (
+        [str(path) for path in eyes.files("text_encoder", "image_encoder")]
+        if eyes
+        else []
+    )
 
 
 @asked
 def attributes_of(wildcards):
     """The table by which this bundle's captions are read, if there is one."""
-    path = bundle_of(wildcards).folder / "attributes.yaml"
-    return [str(path)] if path.exists() else []
+    return attribute_tables(bundle_of(wildcards))
+
+
+def attribute_tables(bundle):
+    """That of the bundle, or else of the bundle that its captioner comes from."""
+    folders = bundle.folder, bundle.captioner.bundle.folder
+    tables = [str(folder / "attributes.yaml") for folder in folders]
+    return [table for table in tables if os.path.exists(table)][:1]
 
 
 def measures(bundle, input, params, threads):

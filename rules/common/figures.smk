@@ -1,5 +1,7 @@
 """What the rules of figures ask."""
 
+from scripts.stages.generate import check_attention
+
 RELATED_CODE = code_of("scripts.figures.related", "scripts.attngan.image_encoder")
 
 
@@ -22,20 +24,32 @@ def library_pictures(_):
 
 @asked
 def library_index(wildcards):
-    bundle = bundle_of(wildcards)
-    bundle.sizes("image_encoder")  # does it have one?
     check_links("library")
-    return f"results/library/{bundle.name}.npz"
+    bundle = bundle_of(wildcards)
+    if not bundle.eyes:
+        raise UserError(
+            f"{bundle.folder}/bundle.yaml: this bundle has no image_encoder, which tells what "
+            "pictures mean; related pictures need one."
+        )
+    return f"results/library/{bundle.eyes.name}.npz"
+
+
+@asked
+def text_looked_at(wildcards):
+    """The caption, where the bundle has attention maps."""
+    check_attention(bundle_of(wildcards))
+    return text_to_paint(wildcards)
 
 
 @asked
 def all_figures(_):
-    """Every figure that there is of every base file."""
+    """Every figure that the bundle has, of every base file."""
     rounds = range(1, config["rounds"] + 1)
     figures = ["strip.png", "film.gif", "drift.svg"]
-    figures += [
-        f"{kind}/round{n}.png" for kind in ("candidates", "attention") for n in rounds
-    ]
+    kinds = ["candidates"]
+    if not bundle_called(config["bundle"]).painter.no_attention:
+        kinds.append("attention")
+    figures += [f"{kind}/round{n}.png" for kind in kinds for n in rounds]
     related = [
         f"results/{image}/related.png"
         for image in every_chain(None)

@@ -8,13 +8,8 @@ from snakemake.io import sourcecache_entry
 from scripts.closure import code_of
 from scripts.files import digest
 
-# The modules that play a stage: those that it imports only when asked for are named, too.
-CAPTION = ("scripts.stages.caption", "scripts.captioner.quick")
-GENERATE = (
-    "scripts.stages.generate",
-    "scripts.attngan.text_encoder",
-    "scripts.attngan.folded",
-)
+# What is the same of all players; a player names the modules that play it.
+CAPTION, GENERATE = "scripts.stages.caption", "scripts.stages.generate"
 
 
 def recipe_of(wildcards):
@@ -22,14 +17,14 @@ def recipe_of(wildcards):
 
     (On the same machine, with the same versions of packages.)
     """
-    bundle = bundle_of(wildcards)
+    players = bundle_of(wildcards).players
     everything = {
         "base": digest(base_of(wildcards)),
         "image": chain_of(wildcards).image,
         "seed": chain_of(wildcards).seed,
-        "sizes": [bundle.sizes(part) for part in GAME],
-        "weights": bundle.digests(*GAME),
-        "code": code_of(*CAPTION, *GENERATE),
+        "settings": [player.settings for player in players],
+        "files": [player.digests() for player in players],
+        "code": code_of(CAPTION, GENERATE, *(m for p in players for m in p.code)),
         **wider_beam(),
     }
     return hashlib.sha256(json.dumps(everything).encode()).hexdigest()
@@ -85,21 +80,22 @@ def captioner_files(wildcards):
     """The captioner's weights and words; a base text needs no captioner."""
     if round_of(wildcards) == 1 and starts_with_text(wildcards):
         return []
-    return files_of(wildcards, "captioner")
+    return files_of(captioner_of(wildcards))
 
 
 @asked
 def captioner_code(wildcards):
     """The code that describes a picture, or reads a base text."""
-    return code_of(*CAPTION) if captioner_files(wildcards) else code_of(CAPTION[0])
+    players = captioner_of(wildcards).code if captioner_files(wildcards) else ()
+    return code_of(CAPTION, *players)
 
 
 @asked
-def captioner_sizes(wildcards):
-    """The captioner's sizes, and how it searches for captions."""
+def captioner_settings(wildcards):
+    """The captioner's settings, and how it searches for captions."""
     if not captioner_files(wildcards):
         return {}
-    return {**bundle_of(wildcards).sizes("captioner"), **wider_beam()}
+    return {**captioner_of(wildcards).settings, **wider_beam()}
 
 
 def wider_beam():
@@ -129,20 +125,29 @@ def caption_record(wildcards):
 
 
 @asked
-def generator_files(wildcards):
-    return files_of(wildcards, "text_encoder", "generator")
+def painter_files(wildcards):
+    return files_of(painter_of(wildcards))
+
+
+def painted_by(module):
+    """The code that paints for a module; asked for once the chain is known."""
+
+    @asked
+    def painter_code(wildcards):
+        return code_of(module, *painter_of(wildcards).code)
+
+    return painter_code
 
 
 @asked
 def recorded_files(wildcards):
     """Files whose digests the record names, and which must be there before it is written."""
-    return [ancient(file) for file in files_of(wildcards, "captioner")]
+    return [ancient(file) for file in files_of(captioner_of(wildcards))]
 
 
 @asked
-def generator_sizes(wildcards):
-    bundle = bundle_of(wildcards)
-    return [bundle.sizes("text_encoder"), bundle.sizes("generator")]
+def painter_settings(wildcards):
+    return painter_of(wildcards).settings
 
 
 @asked

@@ -55,8 +55,7 @@ def imported_files(wildcards):
 
 @asked
 def config_attributes(_):
-    path = bundle_called(config["bundle"]).folder / "attributes.yaml"
-    return [str(path)] if path.exists() else []
+    return attribute_tables(bundle_called(config["bundle"]))
 
 
 def played():

@@ -1,7 +1,7 @@
 """What the rules of the training wing have in common: recipes, datasets, and what is learnt."""
 
-from scripts.bundles import PARTS
 from scripts.devices import choose_device
+from scripts.networks import PARTS
 from scripts.training.lessons import Recipe
 
 

@@ -9,7 +9,6 @@ from PIL import Image, ImageDraw, ImageFilter
 from scripts.bundles import Bundle
 from scripts.chains import Chain
 from scripts.devices import choose_device
-from scripts.errors import UserError
 from scripts.figures.typography import (
     CAPTION,
     GAP,
@@ -22,8 +21,7 @@ from scripts.figures.typography import (
     wrap,
 )
 from scripts.files import written
-from scripts.stages.generate import compose as paint_stages
-from scripts.stages.generate import pixels_of, words_to_paint
+from scripts.stages.generate import caption_to_paint, chance, check_attention
 
 MOST = 5  # words of a first row, beside the picture
 SIDE = 192  # of a picture in the first row, in pixels
@@ -48,21 +46,16 @@ def draw(
 ) -> None:
     """Writes the attention behind a round's picture as a PNG.
 
-    Raises UserError as `generate` does, and where the bundle's generator has no stage that
-    attends to words.
+    Raises UserError as `generate` does, and where the bundle's painter has no attention maps.
     """
-    sentence, ids, _ = words_to_paint(text, bundle)
-    painting = paint_stages(ids, chain, round_, bundle, choose_device(device), threads)
-    if not painting.attention:
-        raise UserError(
-            f"{out}: the generator of the bundle {bundle.name} has one stage only; "
-            "attention to words begins with the second."
-        )
-    words = bundle.words["text_encoder"].spell(ids)
-    picture = Image.fromarray(pixels_of(painting.pictures[-1]).numpy())
-    looked = [stage[0].float().cpu().numpy() for stage in painting.attention]  # (T, s, s) each
+    import torch
+
+    check_attention(bundle)
+    sentence, _ = caption_to_paint(text, bundle)
+    torch.set_num_threads(threads)  # this thread's
+    looked = bundle.painter.look(sentence, chance(chain, round_), choose_device(device))
     with written(out) as part:
-        compose(picture, words, looked, sentence).save(part, format="PNG")
+        compose(looked.picture, looked.words, looked.stages, sentence).save(part, format="PNG")
 
 
 def compose(

@@ -10,7 +10,7 @@ from scripts.chains import Chain
 from scripts.devices import choose_device
 from scripts.figures.typography import CAPTION, GAP, GREY, INK, LABEL, LEADING, font, wrap
 from scripts.files import written
-from scripts.stages.generate import paint, words_to_paint
+from scripts.stages.generate import caption_to_paint, paint
 
 PAGE = 1200  # width in pixels up to which type keeps its size
 
@@ -30,10 +30,10 @@ def draw(
 
     Pictures keep their pixels. Raises UserError as `generate` does.
     """
-    sentence, ids, _ = words_to_paint(text, bundle)
+    sentence, _ = caption_to_paint(text, bundle)
     place = choose_device(device)
     pictures = [
-        Image.fromarray(paint(ids, chain, round_, bundle, place, threads, candidate).numpy())
+        paint(sentence, chain, round_, bundle, place, threads, candidate)
         for candidate in range(number)
     ]
     with written(out) as part:

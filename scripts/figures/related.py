@@ -46,7 +46,7 @@ def index(
             " related pictures need one that has."
         )
     _compute_on(threads)
-    eyes = f"{digest(bundle.weights('image_encoder'))} {code}"
+    eyes = f"{digest(meaning.bundle.weights('image_encoder'))} {code}"
     known = _known(Path(out), eyes)
     rows, new = [], 0
     for picture in sorted(map(str, pictures)):
@@ -101,7 +101,7 @@ def draw(
     others = [place for place, name in enumerate(names) if digest(name) != own]
     if not others:
         raise UserError(f"config: library: the folder holds no picture other than {base}.")
-    near = Meaning(bundle).picture(picture).numpy() @ meanings.T
+    near = Meaning.of(bundle).picture(picture).numpy() @ meanings.T
     alike = 1 - np.abs(flat - pixels(picture).reshape(-1)).mean(axis=1)
     rows = [
         ("nearest in meaning (cosine of what the bundle's DAMSM sees)", near),

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from scripts import untrusted
+from scripts import networks, untrusted
+from scripts.bundles import Bundle
 from scripts.downloads import digests, read_lock
 from scripts.errors import UserError
 from scripts.official import names
@@ -134,31 +135,8 @@ def _vocabulary(recipe: Recipe, file: Path) -> Vocabulary:
 
 def _network(part: str, folder: Path, vocabulary: Vocabulary | None) -> "nn.Module":
     """The network that bundle.yaml describes: names and shapes only, without memory for weights."""
-    import torch
-
-    from scripts.attngan.generator import Generator, GeneratorConfig
-    from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
-    from scripts.attngan.text_encoder import TextEncoder, TextEncoderConfig
-    from scripts.captioner.network import Captioner, CaptionerConfig
-
-    kind, config = {
-        "captioner": (Captioner, CaptionerConfig),
-        "text_encoder": (TextEncoder, TextEncoderConfig),
-        "generator": (Generator, GeneratorConfig),
-        "image_encoder": (ImageEncoder, ImageEncoderConfig),
-    }[part]
     description = untrusted.read_yaml(folder / "bundle.yaml")
-    sizes: dict[str, Any] = dict(description[part])
-    if vocabulary is not None:
-        sizes["vocabulary"] = len(vocabulary)
-    if part == "generator":
-        sizes.setdefault("sentence", TextEncoderConfig(1, **description["text_encoder"]).features)
-        sizes["codes"] = tuple(sizes.get("codes", ()))
-    try:
-        with torch.device("meta"):
-            return kind(config(**sizes))
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{folder / 'bundle.yaml'}: {part}: {error}.") from None
+    return networks.described(Bundle(folder, description), part, vocabulary)
 
 
 def _weights(

@@ -6,10 +6,10 @@ stage that runs, so that whoever only plans a game need not wait for it.
 
 from __future__ import annotations
 
-import math
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -20,7 +20,8 @@ from scripts.errors import UserError
 from scripts.files import write_json, written
 from scripts.untrusted import open_picture, read_text
 
-SPECIAL = ("<start>", "<end>")  # words of the captioner that are no part of a caption
+if TYPE_CHECKING:
+    from scripts.players import Said
 
 
 def caption(
@@ -41,15 +42,16 @@ def caption(
     if Path(source).suffix.lower() == TEXT:
         found["caption"] = read_text(source)
     else:
-        said = describe(open_picture(source, note=_say), bundle, device, threads, beam)
-        if not said[0][0]:
+        picture = open_picture(source, note=_say)
+        first, *others = describe(picture, bundle, device, threads, beam)
+        if not first.caption:
             raise UserError(f"{source}: the bundle {bundle.name} says nothing about this picture.")
-        found["caption"], found["log_probability"] = said[0]
+        player = bundle.captioner
+        found |= asdict(first)
         found["beam"] = beam
-        found["others"] = [
-            {"caption": other, "log_probability": score} for other, score in said[1:]
-        ]
-        found["bundle"] = {"name": bundle.name, "files": bundle.digests("captioner")}
+        found["others"] = [asdict(other) for other in others]
+        found["bundle"] = {"name": bundle.name, "files": player.digests()}
+        found["player"] = player.provenance()
     write_json(record, found)
     with written(text) as part:
         part.write_bytes(f"{found['caption']}\n".encode())
@@ -61,27 +63,9 @@ def _say(note: str) -> None:
 
 def describe(
     picture: Image.Image, bundle: Bundle, device: str, threads: int, beam: int = 1
-) -> list[tuple[str, float]]:
-    """What the captioner says of an RGB picture: up to `beam` sentences, the likeliest first.
-
-    With each, the natural logarithm of its probability. Raises UserError if that is not a number.
-    """
+) -> list[Said]:
+    """What the captioner says of an RGB picture: see Captioner.describe."""
     import torch
-    from torchvision.transforms.functional import normalize, to_tensor
-
-    from scripts.captioner.network import MEAN, STD
 
     torch.set_num_threads(threads)  # this thread's
-    place = choose_device(device)
-    network = bundle.network("captioner", place)
-    side = network.config.size
-    square = picture.resize((side, side), Image.Resampling.LANCZOS)
-    pixels = normalize(to_tensor(square), MEAN, STD)[None].to(place)  # (1, 3, S, S)
-    said = network.captions(pixels, beam)
-    if not all(math.isfinite(score) for _, score in said):
-        raise UserError(bundle.damaged("captioner"))
-    return [(_sentence(bundle.words["captioner"].spell(ids)), score) for ids, score in said]
-
-
-def _sentence(words: list[str]) -> str:
-    return " ".join(word for word in words if word not in SPECIAL)
+    return bundle.captioner.describe([picture], choose_device(device), beam)[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,18 +17,17 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from scripts.bundles import GAME, Bundle
+from scripts.bundles import Bundle
 from scripts.chains import Chain
 from scripts.devices import choose_device
 from scripts.errors import UserError
 from scripts.files import write_json, written
 from scripts.untrusted import read_text
-from scripts.words import encode, tokenize
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator
 
-    from scripts.attngan.generator import Painting
+    from scripts.players import Reading
 
 
 def generate(
@@ -49,10 +49,9 @@ def generate(
     `recipe` is noted in the record: a digest of all that the picture depends on. Raises UserError
     if the caption has no word that the generator knows, or the device is not there.
     """
-    sentence, ids, unknown = words_to_paint(text, bundle)
+    sentence, reading = caption_to_paint(text, bundle)
     place = choose_device(device)
-    pixels = paint(ids, chain, round_, bundle, place, threads)  # (S, S, 3)
-    image = Image.fromarray(pixels.numpy())
+    image = paint(sentence, chain, round_, bundle, place, threads)
     made = {
         "chain": chain.name,
         "image": chain.image,
@@ -60,19 +59,18 @@ def generate(
         "candidate": 0,
         "seed": chain.seed,
         "caption": sentence,
-        "words": [word for word in tokenize(sentence) if word not in unknown],
-        "word_ids": ids,
-        "unknown_words": unknown,
+        **asdict(reading),
         "captioner": _how_sure(said),
         "bundle": {
             "name": bundle.name,
-            "files": bundle.digests(*GAME),
-            "sizes": {part: bundle.sizes(part) for part in GAME},
+            "files": digests(bundle),
+            "sizes": {k: v for player in bundle.players for k, v in player.settings.items()},
         },
+        "players": {player.role: player.provenance() for player in bundle.players},
         "size": list(image.size),
         "pixels_sha256": hashlib.sha256(image.tobytes()).hexdigest(),
         "device": place,
-        "versions": versions(),
+        "versions": versions(bundle),
         "recipe": recipe,
     }
     write_json(record, made)
@@ -81,72 +79,50 @@ def generate(
 
 
 def paint(
-    ids: list[int],
+    caption: str,
     chain: Chain,
     round_: int,
     bundle: Bundle,
     place: str,
     threads: int,
     candidate: int = 0,
-) -> Tensor:
-    """One picture of a caption given as the words' ids: (S, S, 3), uint8, on the CPU."""
-    painting = compose(ids, chain, round_, bundle, place, threads, candidate)
-    return pixels_of(painting.pictures[-1])
-
-
-def compose(
-    ids: list[int],
-    chain: Chain,
-    round_: int,
-    bundle: Bundle,
-    place: str,
-    threads: int,
-    candidate: int = 0,
-) -> Painting:
-    """All that the generator makes of a caption: every stage's picture, and what it looked at.
-
-    Raises UserError if a pixel is not a number.
-    """
+) -> Image.Image:
+    """One picture of a caption: see Painter.paint."""
     import torch
-
-    from scripts import noise
 
     torch.set_num_threads(threads)  # this thread's
-    reader, painter = bundle.network("text_encoder", place), bundle.network("generator", place)
-    sizes = painter.config
-    z, eps = noise.draw(chain.seed, chain.image, round_, candidate, sizes.noise, sizes.condition)
-    with torch.inference_mode():
-        tokens = torch.tensor([ids], device=place)  # (1, T)
-        words, sentence = reader(tokens, torch.tensor([len(ids)]))  # (1, D, T), (1, D)
-        padding = torch.zeros_like(tokens, dtype=torch.bool)  # (1, T)
-        painting = painter(z[None].to(place), eps[None].to(place), words, sentence, padding)
-        if not torch.isfinite(painting.pictures[-1]).all():
-            raise UserError(bundle.damaged("generator"))
-        return painting
+    return bundle.painter.paint([caption], [chance(chain, round_, candidate)], place)[0]
 
 
-def pixels_of(picture: Tensor) -> Tensor:
-    """(S, S, 3), uint8, on the CPU, of a painted picture (1, 3, S, S) in [-1, 1]."""
-    import torch
+def chance(chain: Chain, round_: int, candidate: int = 0) -> Generator:
+    """Where the chance in a picture comes from."""
+    from scripts import noise
 
-    with torch.inference_mode():
-        last = picture[0].float().cpu()  # (3, S, S)
-        return ((last + 1) * 127.5).to(torch.uint8).permute(1, 2, 0).contiguous()
+    return noise.generator(chain.seed, chain.image, round_, candidate)
 
 
-def words_to_paint(text: Path | str, bundle: Bundle) -> tuple[str, list[int], list[str]]:
-    """A caption, the numbers of its words, and the words that the generator does not know.
+def caption_to_paint(text: Path | str, bundle: Bundle) -> tuple[str, Reading]:
+    """The caption in a file, and how the painter reads it.
 
-    Raises UserError if it knows none of them.
+    Raises UserError if it knows no word of it.
     """
-    sentence = read_text(text)
-    ids, unknown = encode(sentence, bundle.words["text_encoder"])
-    if not ids:
+    caption = read_text(text)
+    reading = bundle.painter.read(caption)
+    if reading.words == []:
         raise UserError(
-            f"{text}: the bundle {bundle.name} knows no word of this caption: {sentence[:200]!r}. "
+            f"{text}: the bundle {bundle.name} knows no word of this caption: {caption[:200]!r}. "
             "Nothing can be painted."
         )
-    return sentence, ids, unknown
+    return caption, reading
+
+
+def check_attention(bundle: Bundle) -> None:
+    """Raises UserError if the bundle's painter has no attention maps."""
+    if bundle.painter.no_attention:
+        raise UserError(
+            f"{bundle.folder}/bundle.yaml: there are no attention maps with this bundle: "
+            f"{bundle.painter.no_attention}."
+        )
 
 
 def _how_sure(said: Path | str | None) -> dict[str, Any] | None:
@@ -176,8 +152,13 @@ def _note(notes: PngInfo, key: str, value: str) -> None:
         notes.add_itxt(key, value)
 
 
-def versions() -> dict[str, str]:
-    """Of Python and of the packages that a picture may depend on."""
+def digests(bundle: Bundle) -> dict[str, str]:
+    """The sha256 of each file that a round with this bundle depends on, by the file's name."""
+    return {name: digest for player in bundle.players for name, digest in player.digests().items()}
+
+
+def versions(bundle: Bundle) -> dict[str, str]:
+    """Of Python and of the packages that a round with this bundle may depend on."""
     import torch
     import torchvision
 
@@ -187,4 +168,5 @@ def versions() -> dict[str, str]:
         "torchvision": str(torchvision.__version__),
         "pillow": version("pillow"),
         "safetensors": version("safetensors"),
+        **{name: version(name) for player in bundle.players for name in player.packages},
     }

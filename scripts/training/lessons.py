@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts import settings
+from scripts import networks, settings
 from scripts.bundles import Bundle
 from scripts.errors import UserError
 from scripts.files import digest, written
@@ -73,11 +73,10 @@ def captioner(
     """Teach the captioner, which begins with the image encoder's eyes, and write its weights."""
     from safetensors.torch import load_file
 
-    from scripts.captioner.network import CaptionerConfig
     from scripts.training.captioner import train
 
     known = Vocabulary.read(vocabulary)
-    config = CaptionerConfig(vocabulary=len(known), **bundle.sizes("captioner"))
+    config = networks.configure(bundle, "captioner", known)
     budget = _budget(recipe.captioner, "batch", "rate")
     budget["steps"] = recipe.captioner["steps"][:2]
     with _sizes_of(bundle):
@@ -99,15 +98,11 @@ def paintings(
     device: str,
 ) -> None:
     """Paint captions of the dataset, for the captioner to learn from as well."""
-    from safetensors.torch import load_file
-
-    from scripts.attngan.generator import Generator, GeneratorConfig
     from scripts.training.paintings import paint
 
     known = Vocabulary.read(vocabulary)
-    painter = Generator(GeneratorConfig(**bundle.sizes("generator"))).to(device).eval()
-    painter.load_state_dict(load_file(generator))
-    text = _text_encoder(bundle, known, text_encoder, device)
+    painter = _trained(bundle, "generator", generator, device)
+    text = _trained(bundle, "text_encoder", text_encoder, device, known)
     number = recipe.captioner["paintings"]
     paint(_dataset(recipe, 64), known, text, painter, records, number, recipe.seed)
 
@@ -122,16 +117,12 @@ def refined_captioner(
     device: str,
 ) -> None:
     """Teach a captioner on, with paintings among the pictures, and write its weights."""
-    from safetensors.torch import load_file
-
-    from scripts.captioner.network import Captioner, CaptionerConfig
     from scripts.training.captioner import refine
     from scripts.training.dataset import CaptionedPictures
 
     known = Vocabulary.read(vocabulary)
-    config = CaptionerConfig(vocabulary=len(known), **bundle.sizes("captioner"))
-    network = Captioner(config).to(device)
-    network.load_state_dict(load_file(captioner))
+    network = _trained(bundle, "captioner", captioner, device, known)
+    config = network.config
     refine(
         network, _dataset(recipe, config.size),
         CaptionedPictures(Path(paintings).parent, config.size), known,
@@ -146,11 +137,13 @@ def eyes(
     recipe: Recipe, bundle: Bundle, vocabulary: Path | str, weights: Path | str, device: str
 ) -> None:
     """Teach a first image encoder, whose eyes the captioner begins with, and write its weights."""
-    from scripts.attngan.image_encoder import ImageEncoderConfig
     from scripts.training.damsm import learn_eyes
 
     known = Vocabulary.read(vocabulary)
-    sizes = _text_config(bundle, known), ImageEncoderConfig(**bundle.sizes("image_encoder"))
+    sizes = (
+        networks.configure(bundle, "text_encoder", known),
+        networks.configure(bundle, "image_encoder"),
+    )
     budget = {**_budget(recipe.damsm, "batch", "rate"), "steps": recipe.damsm["steps"][0]}
     with _sizes_of(bundle):
         image = learn_eyes(
@@ -178,9 +171,9 @@ def damsm(
     from scripts.training.damsm import learn_texts
 
     known = Vocabulary.read(vocabulary)
-    image = _image_encoder(bundle, eyes, device)
+    image = _trained(bundle, "image_encoder", eyes, device)
     lend_eyes(load_file(captioner), image)
-    sizes = _text_config(bundle, known), image.config
+    sizes = networks.configure(bundle, "text_encoder", known), image.config
     text, image = learn_texts(
         image, _dataset(recipe, image.config.size), known, sizes[0],
         _notes(text_encoder, recipe, "damsm", sizes, vocabulary, eyes, captioner),
@@ -201,11 +194,9 @@ def generator(
     device: str,
 ) -> None:
     """Teach the painter, by known noise or against discriminators, and write its weights."""
-    from scripts.attngan.generator import GeneratorConfig
-
     known = Vocabulary.read(vocabulary)
-    text = _text_encoder(bundle, known, text_encoder, device)
-    config = GeneratorConfig(**bundle.sizes("generator"))
+    text = _trained(bundle, "text_encoder", text_encoder, device, known)
+    config = networks.configure(bundle, "generator")
     learners = known, text, config
     network = None
     if recipe.generator:
@@ -214,7 +205,7 @@ def generator(
     if recipe.adversarial:
         files = vocabulary, text_encoder, image_encoder
         notes = _notes(weights, recipe, "adversarial", (config, recipe.generator), *files)
-        eyes = _image_encoder(bundle, image_encoder, device)
+        eyes = _trained(bundle, "image_encoder", image_encoder, device)
         network = _by_adversaries(recipe, learners, eyes, notes, device, network)
     save(network, weights)
 
@@ -304,30 +295,15 @@ def _dataset(recipe: Recipe, side: int | None = None) -> Any:
     return CaptionedPictures(recipe.dataset, side or recipe.side, recipe.annotations)
 
 
-def _text_config(bundle: Bundle, vocabulary: Vocabulary) -> Any:
-    from scripts.attngan.text_encoder import TextEncoderConfig
-
-    return TextEncoderConfig(vocabulary=len(vocabulary), **bundle.sizes("text_encoder"))
-
-
-def _text_encoder(bundle: Bundle, vocabulary: Vocabulary, weights: Path | str, device: str) -> Any:
+def _trained(
+    bundle: Bundle, part: str, weights: Path | str, device: str, words: Vocabulary | None = None
+) -> Any:
+    """A network that an earlier lesson taught."""
     from safetensors.torch import load_file
 
-    from scripts.attngan.text_encoder import TextEncoder
-
-    text = TextEncoder(_text_config(bundle, vocabulary)).to(device).eval()
-    text.load_state_dict(load_file(weights))
-    return text
-
-
-def _image_encoder(bundle: Bundle, weights: Path | str, device: str) -> Any:
-    from safetensors.torch import load_file
-
-    from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
-
-    eyes = ImageEncoder(ImageEncoderConfig(**bundle.sizes("image_encoder"))).to(device).eval()
-    eyes.load_state_dict(load_file(weights))
-    return eyes
+    network = networks.build(bundle, part, words).to(device).eval()
+    network.load_state_dict(load_file(weights))
+    return network
 
 
 def _budget(section: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -1,0 +1,208 @@
+"""The players: in each round a captioner describes a picture, and a painter paints the caption.
+
+Each kind of player is one module. It knows its sections of bundle.yaml, its files, what its
+results depend on, how it is loaded and how it plays; rules, stages and figures use nothing but what
+Captioner and Painter promise here. rules/schemas/players/<kind>.schema.yaml describes the sections.
+Such a module imports torch and the like inside the functions that play, so that whoever only plans
+a game need not wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from scripts.errors import UserError
+from scripts.files import digest
+from scripts.settings import load_schema
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+    from torch import Generator
+
+    from scripts.bundles import Bundle
+
+SCHEMAS = Path(__file__).parent.parent.parent / "rules" / "schemas" / "players"
+
+# The class of each kind, as module:class. A section that names no kind means the first one.
+KINDS = {
+    "captioner": {"cnn_lstm": "scripts.players.cnn_lstm:CnnLstm"},
+    "painter": {"attngan": "scripts.players.attngan:AttnGan"},
+}
+
+
+Schema = dict[str, Any]  # a JSON schema
+
+
+class Player:
+    """One role of a bundle.
+
+    `bundle` is the one whose bundle.yaml describes the player and whose folder has its files. That
+    need not be the bundle which is played: a role may be taken `from` another one.
+    """
+
+    role: ClassVar[str]
+    kind: ClassVar[str]
+    # The modules that its results depend on, as scripts.closure takes them: its own, and those that
+    # are imported on demand.
+    code: ClassVar[tuple[str, ...]]
+    # Packages that its results depend on, beside torch, torchvision, pillow and safetensors.
+    packages: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The sections of bundle.yaml that its results depend on, by name."""
+        return {self.role: self.bundle.settings[self.role]}
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that its results depend on, each by a name of its own; they may be missing."""
+        raise NotImplementedError
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether a rule makes its files where they are missing."""
+        return False
+
+    def digests(self) -> dict[str, str]:
+        """The sha256 of its files, by their names: what the record holds."""
+        return {path.name: digest(path) for path in self.files}
+
+    def provenance(self) -> dict[str, Any]:
+        """What a record says of it beside settings and digests: model, revision, and the like."""
+        return {"kind": self.kind, "bundle": self.bundle.name}
+
+
+@dataclass(frozen=True)
+class Said:
+    """A caption, and the natural logarithm of its probability: None where a model tells none."""
+
+    caption: str
+    log_probability: float | None = None
+
+
+class Captioner(Player):
+    """Describes pictures."""
+
+    role = "captioner"
+
+    def describe(self, pictures: Sequence[Image], device: str, beam: int = 1) -> list[list[Said]]:
+        """For each RGB picture up to `beam` captions, the likeliest first.
+
+        Raises UserError if what it computes is not a number.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a painter reads a caption; None where its kind has no such thing."""
+
+    words: list[str] | None = None
+    word_ids: list[int] | None = None
+    unknown_words: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A picture, and what each word of its caption looked at."""
+
+    picture: Image
+    words: list[str]  # T of them
+    stages: list[np.ndarray]  # (T, s, s) each; the T shares of each place add up to 1
+
+
+class Painter(Player):
+    """Paints captions."""
+
+    role = "painter"
+
+    def read(self, caption: str) -> Reading:
+        """How it reads the caption; no words at all (but a list) means that it cannot paint it."""
+        raise NotImplementedError
+
+    def paint(
+        self, captions: Sequence[str], chance: Sequence[Generator], device: str
+    ) -> list[Image]:
+        """An RGB picture of each caption, all of whose chance comes from its generator on the CPU.
+
+        Raises UserError if a pixel is not a number.
+        """
+        raise NotImplementedError
+
+    @property
+    def no_attention(self) -> str:
+        """Why there are no attention maps, as half a sentence; empty if there are."""
+        return f"a painter of the kind {self.kind} has none"
+
+    def look(self, caption: str, chance: Generator, device: str) -> Looked:
+        """As `paint`, of one caption, with what each word looked at; unless `no_attention`."""
+        raise NotImplementedError
+
+
+def player_of(bundle: Bundle, role: str) -> Player:
+    """The bundle's player in a role, its own or another bundle's.
+
+    Raises UserError if it comes from a bundle that is not there, or in the end from itself.
+    """
+    at, seen = bundle, [bundle.name]
+    while "from" in _section(at.settings, role):
+        other = at.settings[role]["from"]
+        try:
+            if other in seen:
+                raise UserError(f"{' from '.join([*seen, other])} goes round in a circle.")
+            seen.append(other)
+            at = type(bundle).read(other, bundle.folder.parent)
+        except UserError as error:
+            raise UserError(f"{bundle.folder}/bundle.yaml: {role}: {error}") from None
+    return _class(role, _kind(at.settings, role))(at)
+
+
+def schema(settings: Any, common: Schema, name: str) -> Schema:
+    """The schema of a bundle.yaml with these settings: `common` and what its two players know.
+
+    Raises UserError if there is no player of a kind that it names; `name` is the file's.
+    """
+    whole = {**common, "properties": dict(common["properties"]), "required": []}
+    for role, kinds in KINDS.items():
+        if "from" in _section(settings, role):
+            whole["properties"][role] = _closed({"from": {"type": "string"}})
+            continue
+        kind = _kind(settings, role)
+        if kind not in kinds:
+            known = ", ".join(kinds)
+            raise UserError(f"{name}: {role}.kind is {kind!r}; it must be one of {known}.")
+        own = load_schema(str(SCHEMAS / f"{kind}.schema.yaml"))
+        whole["properties"] |= own["properties"]
+        named = own["properties"].get(role, _closed({}))
+        known = {"kind": {"const": kind}, **named["properties"]}
+        whole["properties"][role] = {**named, "properties": known}
+        whole["required"] += own["required"]
+    return whole
+
+
+def _closed(properties: Schema) -> Schema:
+    """The schema of a section that holds nothing else."""
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _section(settings: Any, role: str) -> dict[str, Any]:
+    """The role's section of a bundle.yaml, whatever else is written there."""
+    own = settings.get(role) if isinstance(settings, dict) else None
+    return own if isinstance(own, dict) else {}
+
+
+def _kind(settings: Any, role: str) -> Any:
+    return _section(settings, role).get("kind", next(iter(KINDS[role])))
+
+
+def _class(role: str, kind: str) -> type[Player]:
+    module, _, name = KINDS[role][kind].partition(":")
+    return getattr(import_module(module), name)

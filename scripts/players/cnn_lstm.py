@@ -1,0 +1,52 @@
+"""`kind: cnn_lstm`, the captioner of the original game: a convolutional network and an LSTM."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from scripts.errors import UserError
+from scripts.players import Captioner, Said
+
+SPECIAL = ("<start>", "<end>")  # words of the network that are no part of a caption
+
+
+class CnnLstm(Captioner):
+    """Says the words that its vocabulary numbers, the likeliest ones first."""
+
+    kind = "cnn_lstm"
+    code = ("scripts.players.cnn_lstm", "scripts.captioner.quick")
+
+    @property
+    def files(self) -> list[Path]:
+        return self.bundle.files("captioner")
+
+    @property
+    def is_fetched(self) -> bool:
+        return "official" in self.bundle.settings
+
+    def describe(
+        self, pictures: Sequence[Image.Image], device: str, beam: int = 1
+    ) -> list[list[Said]]:
+        return [self._describe(picture, device, beam) for picture in pictures]
+
+    def _describe(self, picture: Image.Image, device: str, beam: int) -> list[Said]:
+        from torchvision.transforms.functional import normalize, to_tensor
+
+        from scripts.captioner.network import MEAN, STD
+
+        network = self.bundle.network("captioner", device)
+        side = network.config.size
+        square = picture.resize((side, side), Image.Resampling.LANCZOS)
+        pixels = normalize(to_tensor(square), MEAN, STD)[None].to(device)  # (1, 3, S, S)
+        said = network.captions(pixels, beam)
+        if not all(math.isfinite(score) for _, score in said):
+            raise UserError(self.bundle.damaged("captioner"))
+        return [Said(self._sentence(ids), score) for ids, score in said]
+
+    def _sentence(self, ids: list[int]) -> str:
+        words = self.bundle.words["captioner"].spell(ids)
+        return " ".join(word for word in words if word not in SPECIAL)
