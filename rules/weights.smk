@@ -1,4 +1,4 @@
-"""Published weights: downloaded where they are missing, and converted once into a bundle."""
+"""Weights that others published: downloaded where they are missing, and converted if need be."""
 
 import re
 
@@ -83,3 +83,19 @@ use rule convert as convert_with_words with:
         converted="captioner|text_encoder",
     message:
         "Converting {input.files} into {output}"
+
+
+# The models of a hub that a bundle names. Its list is the output, the files beside it are not:
+# Snakemake would remove them before it begins, and with them what has come so far.
+rule fetch_model:
+    output:
+        "models/{fetching}/{role}/fetched.json",
+    wildcard_constraints:
+        role="captioner|painter",
+    localrule: True
+    params:
+        model=model_to_fetch,
+    message:
+        "Fetching {params.model[model]} for models/{wildcards.fetching}"
+    run:
+        tell(player_to_fetch(wildcards).fetch)

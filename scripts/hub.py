@@ -97,9 +97,17 @@ class Snapshot:
         return f"Delete {listed} and run the same command again; what is missing is then fetched."
 
 
-def fetched(folder: Path | str) -> Snapshot:
-    """What was fetched into a player's folder. Raises FileNotFoundError if nothing was yet."""
+def fetched(folder: Path | str, model: str, revision: str | None = None) -> Snapshot:
+    """What was fetched into a player's folder.
+
+    Raises FileNotFoundError if nothing was yet, and UserError if it was something else.
+    """
     listed = json.loads((Path(folder) / LIST).read_text("utf-8"))
+    if (listed["model"], listed["revision"]) != (model, revision or NEWEST):
+        raise UserError(
+            f"{folder}/{LIST} is of {listed['model']} at {listed['revision']}. Delete that file, "
+            "and run the same command again."
+        )
     known = {name: entry["sha256"] for name, entry in listed["files"].items()}
     return Snapshot(Path(folder) / listed["commit"], tuple(known), listed["commit"], known)
 

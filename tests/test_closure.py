@@ -235,6 +235,7 @@ def test_what_was_read_is_not_read_again(small: Path, monkeypatch: pytest.Monkey
 # Rules whose results stay when code changes.
 KEPT = {
     "fetch": "a download is what its digest says",
+    "fetch_model": "a model's files are what their digests say",
     "check": "it goes with convert",
     "convert": "the published files may be gone by then, and with them the way to convert anew",
     "convert_with_words": "as convert",

@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 
 def fetch(folder: Path, model: str = "org/seer", revision: str | None = None) -> hub.Snapshot:
     hub.fetch(model, revision, folder, choose)
-    return hub.fetched(folder)
+    return hub.fetched(folder, model, revision)
 
 
 def refused(folder: Path, *what) -> str:
@@ -214,7 +214,7 @@ def test_a_download_killed_anywhere_is_whole_or_not_there(served: Hub, folder: P
 
     def look() -> None:
         if (folder / "fetched.json").exists():
-            assert len(hub.fetched(folder).digests()) == 2
+            assert len(hub.fetched(folder, "org/seer").digests()) == 2
 
     def work() -> None:
         if not (folder / "fetched.json").exists():
@@ -222,7 +222,17 @@ def test_a_download_killed_anywhere_is_whole_or_not_there(served: Hub, folder: P
 
     folder.mkdir(parents=True)
     assert kill_before_each_file_operation(folder.parent, work, look) > 6
-    assert hub.fetched(folder).digests()
+    assert hub.fetched(folder, "org/seer").digests()
+
+
+def test_what_was_fetched_for_another_model_is_not_taken_for_it(served: Hub, folder: Path) -> None:
+    served.model("org/seer", FILES)
+    fetch(folder)
+    for other in (("org/other", None), ("org/seer", "v2")):
+        with pytest.raises(
+            UserError, match="fetched.json is of org/seer at main. Delete that file"
+        ):
+            hub.fetched(folder, *other)
 
 
 # --- what can go wrong

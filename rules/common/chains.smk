@@ -97,3 +97,18 @@ def painter_of(wildcards):
 
 def files_of(player):
     return [str(path) for path in player.files]
+
+
+# --- players whose networks are a model of a hub
+
+
+@asked
+def player_to_fetch(wildcards):
+    return getattr(bundle_called(wildcards.fetching), wildcards.role)
+
+
+@asked
+def model_to_fetch(wildcards):
+    """What decides which files are fetched."""
+    own = player_to_fetch(wildcards).own
+    return {key: own[key] for key in ("model", "revision", "dtype") if key in own}

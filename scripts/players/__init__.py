@@ -30,8 +30,14 @@ SCHEMAS = Path(__file__).parent.parent.parent / "rules" / "schemas" / "players"
 
 # The class of each kind, as module:class. A section that names no kind means the first one.
 KINDS = {
-    "captioner": {"cnn_lstm": "scripts.players.cnn_lstm:CnnLstm"},
-    "painter": {"attngan": "scripts.players.attngan:AttnGan"},
+    "captioner": {
+        "cnn_lstm": "scripts.players.cnn_lstm:CnnLstm",
+        "transformers": "scripts.players.transformers_captioner:Transformers",
+    },
+    "painter": {
+        "attngan": "scripts.players.attngan:AttnGan",
+        "diffusers": "scripts.players.diffusers_painter:Diffusers",
+    },
 }
 
 
