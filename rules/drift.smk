@@ -11,18 +11,20 @@ rule drift:
         meaning=meaning_files,
         attributes=attributes_of,
     output:
-        report(
+        table=report(
             "results/{chain}/drift.tsv",
             category="Chains",
             subcategory="{chain}",
             labels={"figure": "drift, table"},
             caption="report/drift.rst",
         ),
+        vectors="results/{chain}/vectors.npz",
     threads: 1
     resources:
         mem_mb=2000,
     params:
         embedding=config["embedding"],
+        truth=truth_of,
         code=code_of("scripts.drift.chain", *MEANING),
     message:
         "Measuring the drift of {wildcards.chain}"
@@ -32,7 +34,8 @@ rule drift:
             input.base,
             input.pictures,
             input.texts,
-            output[0],
+            *output,
+            truth=params.truth,
             **measures(bundle_of(wildcards), input, params, threads),
         )
 

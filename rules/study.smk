@@ -5,9 +5,15 @@ rule study:
     input:
         expand(
             "results/study/{name}.svg",
-            name=["curves", "mcd", "attributes", "attractors"],
+            name=[
+                "curves",
+                "mcd",
+                "attributes",
+                "survival",
+                "attractors",
+                "diversity",
+            ],
         ),
-        expand("results/study/{name}.tsv", name=["chains", "halflife", "ends"]),
         "results/study/README.md",
     localrule: True
 
@@ -16,10 +22,15 @@ rule study_import:
     input:
         files=imported_files,
         attributes=config_attributes,
+        meaning=config_encoders,
     output:
-        "results/study/imported/{number}.tsv",
+        table="results/study/imported/{number}.tsv",
+        vectors="results/study/imported/{number}.npz",
     wildcard_constraints:
         number=r"\d+",
+    threads: 1
+    resources:
+        mem_mb=3000,
     params:
         folder=imported_folder,
         embedding=config["embedding"],
@@ -32,7 +43,7 @@ rule study_import:
         tell(
             exchange.measure_taken,
             params.folder,
-            output[0],
+            *output,
             **measures(bundle_called(config["bundle"]), input, params, threads),
         )
 
@@ -44,13 +55,14 @@ rule study_export:
     output:
         directory("results/study/published"),
     params:
+        truth=study_truth,
         code=code_of("scripts.study.exchange"),
     message:
         "The study's chains in the published layout: {output}"
     run:
         from scripts.study import exchange
 
-        tell(exchange.export, played(), output[0])
+        tell(exchange.export, played(), output[0], params.truth)
 
 
 rule study_chains:
@@ -80,6 +92,7 @@ rule study_chains:
 rule study_curves:
     input:
         chains="results/study/chains.tsv",
+        vectors=study_vectors,
     output:
         table=report(
             "results/study/curves.tsv",
@@ -102,19 +115,14 @@ rule study_curves:
     run:
         from scripts.study import curves
 
-        tell(curves.write, input.chains, output.table)
-        tell(
-            curves.draw,
-            output.table,
-            output.plot,
-            curves.MEASURES,
-            "What chains keep",
-        )
+        tell(curves.write, input.chains, input.vectors, output.table)
+        tell(curves.draw_measures, output.table, output.plot)
 
 
 rule study_mcd:
     input:
         chains="results/study/chains.tsv",
+        vectors=study_vectors,
     output:
         table=report(
             "results/study/mcd.tsv",
@@ -143,6 +151,7 @@ rule study_mcd:
         tell(
             semantic_drift.measure,
             input.chains,
+            input.vectors,
             *output,
             params.embedding,
             params.generations,
@@ -160,6 +169,7 @@ rule study_attributes:
             labels={"figure": "attributes, table"},
             caption="report/attributes.rst",
         ),
+        survival="results/study/survival.tsv",
         halves=report(
             "results/study/halflife.tsv",
             category="Study",
@@ -174,15 +184,45 @@ rule study_attributes:
             labels={"figure": "attributes"},
             caption="report/attributes.rst",
         ),
+        steps=report(
+            "results/study/survival.svg",
+            category="Study",
+            subcategory="What chains keep",
+            labels={"figure": "survival"},
+            caption="report/survival.rst",
+        ),
     params:
         code=code_of("scripts.study.attributes"),
     message:
-        "Attributes and their half-lives in the study"
+        "Attributes, their survival and half-lives in the study"
     run:
         from scripts.study import attributes
 
-        tell(attributes.write, input.chains, output.table, output.halves)
+        tell(
+            attributes.write,
+            input.chains,
+            output.table,
+            output.halves,
+            output.survival,
+        )
         tell(attributes.draw, output.table, output.plot)
+        tell(attributes.draw_survival, output.survival, output.steps)
+
+
+rule study_comparisons:
+    input:
+        chains="results/study/chains.tsv",
+    output:
+        "results/study/comparisons.tsv",
+    params:
+        generations=STUDY["generations"],
+        code=code_of("scripts.study.comparisons"),
+    message:
+        "The study's bundles side by side"
+    run:
+        from scripts.study import comparisons
+
+        tell(comparisons.write, input.chains, output[0], params.generations)
 
 
 rule study_attractors:
@@ -197,6 +237,7 @@ rule study_attractors:
             caption="report/attractors.rst",
         ),
         ends="results/study/ends.tsv",
+        settled="results/study/settled.tsv",
         plot=report(
             "results/study/attractors.svg",
             category="Study",
@@ -211,16 +252,67 @@ rule study_attractors:
     run:
         from scripts.study import attractors
 
-        tell(attractors.write, input.chains, output.ends, output.table)
+        tell(
+            attractors.write,
+            input.chains,
+            output.ends,
+            output.table,
+            output.settled,
+        )
         tell(attractors.draw, output.table, output.plot)
+
+
+rule study_themes:
+    input:
+        chains="results/study/chains.tsv",
+        vectors=study_vectors,
+    output:
+        themes="results/study/themes.tsv",
+        basins="results/study/basins.tsv",
+    params:
+        code=code_of("scripts.study.themes"),
+    message:
+        "Themes of the study's last captions"
+    run:
+        from scripts.study import themes
+
+        tell(themes.write, input.chains, input.vectors, *output)
+
+
+rule study_dynamics:
+    input:
+        chains="results/study/chains.tsv",
+    output:
+        moves="results/study/transitions.tsv",
+        variety="results/study/diversity.tsv",
+        attracted="results/study/attraction.tsv",
+        plot=report(
+            "results/study/diversity.svg",
+            category="Study",
+            subcategory="Where chains end",
+            labels={"figure": "diversity"},
+            caption="report/diversity.rst",
+        ),
+    params:
+        code=code_of("scripts.study.dynamics"),
+    message:
+        "How the study's chains move"
+    run:
+        from scripts.study import dynamics
+
+        tell(
+            dynamics.write,
+            input.chains,
+            output.moves,
+            output.variety,
+            output.attracted,
+        )
+        tell(dynamics.draw, output.variety, output.plot)
 
 
 rule study_page:
     input:
-        tables=expand(
-            "results/study/{name}.tsv",
-            name=["chains", "curves", "mcd", "halflife", "attractors", "ends"],
-        ),
+        expand("results/study/{name}.tsv", name=STUDY_TABLES),
     output:
         "results/study/README.md",
     params:

@@ -16,6 +16,7 @@ from scripts.files import written
 # Okabe and Ito 2008, without yellow, which is too pale for lines.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 MARKS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)))
 WIDTH = 8.0  # inches, of 100 pixels
 
 
@@ -30,27 +31,37 @@ def figure(height: float, rows: int = 1, columns: int = 1, **settings: object) -
     return sheet, axes
 
 
+def colour(number: int) -> str:
+    """The colour of a number; after as many as there are they begin again."""
+    return COLOURS[number % len(COLOURS)]
+
+
+def dash(number: int) -> str | tuple:
+    """How the line of a number is dashed: otherwise where its colour has been used before."""
+    return DASHES[number // len(COLOURS) % len(DASHES)]
+
+
+def _look(number: int) -> dict[str, object]:
+    """Colour, mark and dashes of a number: no two of 343 are alike."""
+    mark = number + number // (len(COLOURS) * len(DASHES))
+    return {
+        "color": colour(number), "marker": MARKS[(mark + number // len(COLOURS)) % len(MARKS)],
+        "linestyle": dash(number), "markersize": 4, "linewidth": 1.6,
+    }  # fmt: skip
+
+
 def line(
     panel: Axes, number: int, x: Sequence[float], y: Sequence[float | None], label: str
 ) -> None:
     """A curve with the colour and the mark of its number; None is a gap."""
     values = [np.nan if value is None else value for value in y]
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    panel.plot(
-        x, values, color=COLOURS[number % len(COLOURS)], marker=MARKS[number % len(MARKS)],
-        markersize=4, linewidth=1.6, label=label,
-    )  # fmt: skip
+    panel.plot(x, values, label=label, **_look(number))
 
 
 def legend(sheet: Figure, labels: Sequence[str]) -> None:
     """One legend for all panels beneath them: the curves of the numbers of these labels."""
-    curves = [
-        Line2D(
-            [], [], color=COLOURS[number % len(COLOURS)], marker=MARKS[number % len(MARKS)],
-            markersize=4, linewidth=1.6, label=label,
-        )
-        for number, label in enumerate(labels)
-    ]  # fmt: skip
+    curves = [Line2D([], [], label=label, **_look(number)) for number, label in enumerate(labels)]
     sheet.legend(handles=curves, loc="outside lower left", fontsize=8, ncols=3, frameon=False)
 
 

@@ -8,7 +8,21 @@ from scripts.errors import UserError
 from scripts.files import written
 
 NA = "NA"
-TEXTS = ("caption", "ends_in", "chain", "image", "bundle", "first", "note")  # never numbers
+# Columns of texts that are always there: a caption "NA" or "7" is neither a gap nor a number.
+TEXTS = ("caption", "ends_in", "chain", "image", "bundle", "encoder", "other", "first", "theme")
+WORDS = (
+    "note",
+    "measure",
+    "mapping",
+    "attribute",
+    "value",
+    "to",
+    "curve",
+    "what",
+    "reference",
+)  # or NA
+# Of an attribute's columns: whether its value is that of round 1, that of the base, and the latter.
+KEPT, TRUE, BASE = ENDINGS = ("_kept", "_true", "_base")
 Value = float | int | str | None
 Row = dict[str, Value]
 
@@ -36,13 +50,17 @@ def read_rows(table: Path | str) -> list[Row]:
         raise UserError(f"{table}: this table cannot be read ({error}).") from None
     if not rows:
         raise UserError(f"{table}: this table is empty; delete it, and it is made anew.")
-    return [{name: _value(name, cell) for name, cell in row.items()} for row in rows]
+    attributes = [name.removesuffix(KEPT) for name in rows[0] if name.endswith(KEPT)]
+    said = {*attributes, *(name + BASE for name in attributes)}
+    return [{name: _value(name, cell, said) for name, cell in row.items()} for row in rows]
 
 
-def _value(name: str, cell: str) -> Value:
+def _value(name: str, cell: str, said: set[str]) -> Value:
+    if name in TEXTS:
+        return cell
     if cell == NA:
         return None
-    if name in TEXTS:
+    if name in WORDS or name in said:  # what captions say of an attribute is a word, "2" as well
         return cell
     try:
         return float(cell) if "." in cell else int(cell)

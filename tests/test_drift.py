@@ -82,6 +82,13 @@ def test_the_storybooks_attributes_are_those_of_its_grammar():
             }, caption
 
 
+def test_no_attribute_is_said_by_any_caption_whatever():
+    signs = Attributes.read(ROOT / "models" / "storybook" / "attributes.yaml")
+    for caption in ("xyzzy", "in a green field", "some cows in a field", "cows on a beach"):
+        assert signs.said(caption)["count"] == "", caption
+    assert signs.said("a jumping white sheep in the snow")["count"] == "1"
+
+
 def test_an_expression_that_is_none_is_named(tmp_path: Path):
     path = tmp_path / "attributes.yaml"
     path.write_text("kind: {cow: '(cow'}")

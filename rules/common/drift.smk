@@ -1,7 +1,34 @@
 """What the rules of drift ask."""
 
+from functools import lru_cache
+
 # The networks that tell meaning; scripts/meaning.py asks bundles for them.
 MEANING = ("scripts.attngan.text_encoder", "scripts.attngan.image_encoder")
+
+
+@lru_cache
+def known_truth():
+    """What is in the base files, if input/truth.tsv tells it."""
+    from scripts.drift.attributes import Truth
+
+    return Truth.read("input")
+
+
+@lru_cache(maxsize=None)
+def attribute_table(path):
+    from scripts.drift.attributes import Attributes
+
+    return Attributes.read(path)
+
+
+@asked
+def truth_of(wildcards):
+    """What is in the chain's base, by attribute."""
+    if not known_truth().rows:
+        return {}
+    for path in attributes_of(wildcards):
+        return known_truth().of(chain_of(wildcards).image, attribute_table(path))
+    return {}
 
 
 @asked

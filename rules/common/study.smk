@@ -3,6 +3,11 @@
 from scripts.study import chains as studied
 
 STUDY = {**settings.defaults(SCHEMA)["study"], **config["study"]}
+STUDY_TABLES = [  # that its page shows
+    *("chains", "curves", "mcd", "halflife", "attractors", "ends", "settled"),
+    *("comparisons", "themes", "basins", "transitions", "diversity", "attraction"),
+    "survival",
+]
 
 
 @asked
@@ -12,12 +17,31 @@ def study_chains(_=None):
     names = studied.names(base_files().files, STUDY, config["seed"], config["bundle"])
     for name in names:
         chain_called(name)
+    if not names and not STUDY["imported"]:
+        raise UserError(
+            "config: study: no chain to measure: bases and imported are both empty."
+        )
     return names
 
 
 @asked
 def study_tables(_):
     return [f"results/{name}/drift.tsv" for name in study_chains()]
+
+
+@asked
+def study_vectors(_):
+    """The vectors of all chains, in the order in which chains.tsv has them."""
+    played = [f"results/{name}/vectors.npz" for name in study_chains()]
+    return played + [table.replace(".tsv", ".npz") for table in imported_tables(None)]
+
+
+@asked
+def study_truth(_):
+    """What is known to be in the study's bases, by image."""
+    images = {chain_called(name).image for name in study_chains()}
+    rows = known_truth().rows
+    return {image: dict(rows[image]) for image in sorted(images & set(rows))}
 
 
 @asked
@@ -56,6 +80,15 @@ def imported_files(wildcards):
 @asked
 def config_attributes(_):
     return attribute_tables(bundle_called(config["bundle"]))
+
+
+@asked
+def config_encoders(_):
+    """The encoders that imported chains are measured by, in a bundle that has both."""
+    bundle = bundle_called(config["bundle"])
+    if "image_encoder" not in bundle.settings:
+        return []
+    return [str(path) for path in bundle.files("text_encoder", "image_encoder")]
 
 
 def played():

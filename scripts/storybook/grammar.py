@@ -113,6 +113,13 @@ NOUN_SIGNS = {
 }
 
 
+# A single thing, with what may stand before its noun.
+ONE = re.compile(
+    rf"\b(?:an?|one) (?:(?:{'|'.join((*COLOURS, JUMPING))}) )*"
+    rf"(?:{'|'.join(sorted({one for pairs in NOUNS.values() for one, _ in pairs}))})\b"
+)
+
+
 def _counted(number: str, noun: str) -> str:
     if number == "a" and noun[0] in "aeiou":
         return f"an {noun}"
@@ -167,9 +174,12 @@ def place_of(caption: str) -> str:
 
 
 def count_of(caption: str) -> int:
+    """How many things a caption tells of; 0 if it does not say."""
     if re.search(r"\bthree\b", caption):
         return 3
-    return 2 if re.search(r"\b(two|couple)\b", caption) else 1
+    if re.search(r"\b(two|couple)\b", caption):
+        return 2
+    return 1 if ONE.search(caption) else 0
 
 
 def act_of(caption: str) -> str:
@@ -197,7 +207,7 @@ def attributes() -> dict[str, dict[str, str]]:
             for colour in COLOURS
         },
         "place": dict(SIGNS),
-        "count": {"3": r"\bthree\b", "2": r"\b(two|couple)\b", "1": "."},
+        "count": {"3": r"\bthree\b", "2": r"\b(two|couple)\b", "1": ONE.pattern},
         "act": {JUMPING: rf"\b{JUMPING}\b"},
     }
 

@@ -1,7 +1,9 @@
-"""How long attributes last: compliance by round, in the manner of MGG, and half-lives.
+"""How long attributes last: compliance by round, in the manner of MGG, survival and half-lives.
 
-MGG (arXiv 2509.04438) asks at each generation whether what was asked for is still there. Here what
-is asked for is what a chain's first caption says, and a caption's own words answer.
+MGG (arXiv 2509.04438) asks at each generation whether what was asked for is still there. Here a
+caption's own words answer, against two references: what is in the base, where that is known
+(`_true`), and what the chain's first caption says (`_kept`), which leaves out what the first
+conversion loses.
 """
 
 from __future__ import annotations
@@ -10,65 +12,152 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts import plots
-from scripts.study.chains import by_bundle
+from scripts.study.chains import by
+from scripts.study.chance import Chance
 from scripts.study.curves import draw as draw_curves
 from scripts.study.curves import table as means
-from scripts.tables import Row, read_rows, write_rows
+from scripts.study.survival import half_life
+from scripts.study.survival import table as survivals
+from scripts.tables import KEPT, TRUE, Row, read_rows, write_rows
+
+REFERENCES = {TRUE: "the base", KEPT: "round 1's caption"}
+GAPS = ("bundle", "first", "measure", "round", "chains", "bases", "mean", "low", "high", "chance")
 
 
-def write(chains: Path | str, compliance: Path | str, halves: Path | str) -> None:
-    """Write compliance by round (attributes.tsv) and the half-lives of attributes."""
+def columns_of(rows: Sequence[Row]) -> list[str]:
+    """The columns that say whether attributes hold, those against the base first."""
+    return [
+        name.removesuffix(KEPT) + ending
+        for ending in (TRUE, KEPT)
+        for name in rows[0]
+        if name.endswith(KEPT) and name.removesuffix(KEPT) + ending in rows[0]
+    ]
+
+
+def write(
+    chains: Path | str, compliance: Path | str, halves: Path | str, survival: Path | str
+) -> None:
+    """Write compliance by round (attributes.tsv), halflife.tsv and survival.tsv."""
     rows = read_rows(chains)
-    kept = [column for column in rows[0] if column.endswith("_kept")]
-    curves = means(rows, kept) or [_nothing()]
-    write_rows(curves, compliance)
-    found: list[Row] = []
-    for bundle, group in by_bundle(curves).items():
-        for measure in dict.fromkeys(row["measure"] for row in group):
-            own = [row for row in group if row["measure"] == measure and row["mean"] is not None]
-            if not own:
-                continue
-            life = half_life([row["round"] for row in own], [row["mean"] for row in own])
-            later = [row for row in own if row["round"] > 1]  # round 1 keeps all by definition
-            asked = sum(row["chains"] for row in later)
-            pooled = sum(row["mean"] * row["chains"] for row in later) / asked if asked else None
-            found.append(
-                {
-                    "bundle": bundle,
-                    "attribute": str(measure).removesuffix("_kept"),
-                    "pooled": pooled,
-                    "last": own[-1]["mean"],
-                    "half_life": life,
-                    "note": None if life else f"more than half is kept in round {own[-1]['round']}",
-                }
-            )
-    write_rows(found or [{"bundle": None, "note": "no bundle has attributes.yaml"}], halves)
+    columns = columns_of(rows)
+    curves = means(rows, columns, Chance())
+    write_rows(curves or [_nothing()], compliance)
+    write_rows(survivals(rows, columns) or [_nothing()], survival)
+    found = [
+        _life(bundle, first, str(measure), group)
+        for (bundle, first, measure), group in by(curves, "bundle", "first", "measure").items()
+    ]
+    write_rows(found or [{"bundle": "none", "note": "no bundle has attributes.yaml"}], halves)
 
 
-def half_life(rounds: Sequence[int], kept: Sequence[float]) -> float | None:
-    """The round in which half of the chains have lost an attribute, between rounds by a straight
-    line; None if more than half keep it to the end. Round 1 keeps all by definition.
-    """
-    pairs = list(zip(rounds, kept, strict=True))
-    for (before, high), (after, low) in zip(pairs, pairs[1:], strict=False):
-        if high > 0.5 >= low:
-            return before + (high - 0.5) / (high - low) * (after - before)
-    return None
+def _life(bundle: str, first: str, measure: str, own: list[Row]) -> Row:
+    """One line of halflife.tsv, of a curve of attributes.tsv."""
+    rounds = [row["round"] for row in own]
+    life = half_life(rounds, [row["mean"] for row in own])
+    ends = {
+        end: half_life(rounds, [row["mean"] if row[end] is None else row[end] for row in own])
+        for end in ("low", "high")
+    }
+    # Round 1 keeps by definition what its own caption says.
+    later = [row for row in own if row["round"] > 1 or measure.endswith(TRUE)]
+    asked = sum(row["chains"] for row in later)
+    pooled = sum(row["mean"] * row["chains"] for row in later) / asked if asked else None
+    last = own[-1]
+    return {
+        "bundle": bundle,
+        "first": first,
+        "attribute": measure.removesuffix(KEPT).removesuffix(TRUE),
+        "reference": REFERENCES[measure[-len(KEPT) :]],
+        "chains": own[0]["chains"],
+        "bases": own[0]["bases"],
+        "pooled": pooled,
+        "last": last["mean"],
+        "last_low": last["low"],
+        "last_high": last["high"],
+        "chance": last["chance"],
+        "half_life": life,
+        "half_life_low": ends["low"],
+        "half_life_high": ends["high"],
+        "note": None if life else f"more than half is kept in round {last['round']}",
+    }
 
 
 def _nothing() -> Row:
-    gaps: Row = dict.fromkeys(("bundle", "measure", "round", "chains", "mean", "low", "high"))
-    return {**gaps, "bundle": "none", "measure": "no bundle has attributes.yaml"}
+    gaps: Row = dict.fromkeys(GAPS)
+    return {**gaps, "bundle": "none", "first": "image", "measure": "no bundle has attributes.yaml"}
+
+
+def _titles(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
+    """Of each measure, the attribute and what it is held against."""
+    return {
+        str(row["measure"]): (
+            f"{str(row['measure'])[: -len(KEPT)]}, against {REFERENCES[str(row['measure'])[-5:]]}",
+            "share of chains",
+        )
+        for row in rows
+    }
 
 
 def draw(compliance: Path | str, out: Path | str) -> None:
-    """Draw attributes.tsv as an SVG: a panel for each attribute."""
+    """Draw attributes.tsv as an SVG: panels for each attribute and reference."""
     rows = [row for row in read_rows(compliance) if row["mean"] is not None]
     if not rows:
-        sheet, axes = plots.figure(2)
-        plots.say(axes[0, 0], "no bundle of this study has attributes.yaml")
-        plots.save(sheet, out)
+        _say_nothing(out)
         return
-    names = dict.fromkeys(str(row["measure"]) for row in rows)
-    titles = {name: (name.removesuffix("_kept"), "share of chains") for name in names}
-    draw_curves(compliance, out, titles, "What captions still say as round 1's did", level=0.5)
+    draw_curves(compliance, out, _titles(rows), "What captions still say", level=0.5)
+
+
+def draw_survival(survival: Path | str, out: Path | str) -> None:
+    """Draw survival.tsv as an SVG: steps, and beneath each panel how many chains are at risk."""
+    rows = [row for row in read_rows(survival) if row["mean"] is not None]
+    if not rows:
+        _say_nothing(out)
+        return
+    kinds = [bundle for (bundle,) in by(rows, "bundle")]
+    titles = _titles(rows)
+    panels = by(rows, "measure", "first")
+    columns = 2 if len(panels) > 1 else 1
+    lines = -(-len(panels) // columns)
+    listed = 0.15 * len(kinds)  # inches, of the numbers at risk
+    sheet, axes = plots.figure((2.4 + listed) * lines + 0.7, lines, columns)
+    for panel in axes.flat[len(panels) :]:
+        panel.set_visible(False)
+    for panel, ((measure, first), own) in zip(axes.flat, panels.items(), strict=False):
+        last = max(row["round"] for row in own)
+        shown = sorted({1, *range(max(last // 5, 1), last + 1, max(last // 5, 1)), last})
+        for (bundle,), group in by(own, "bundle").items():
+            number = kinds.index(bundle)
+            rounds = [0, *(row["round"] for row in group)]
+            panel.step(
+                rounds, [1, *(row["mean"] for row in group)], where="post",
+                color=plots.colour(number), linestyle=plots.dash(number), linewidth=1.6,
+            )  # fmt: skip
+            if len(kinds) <= 4 and all(row["low"] is not None for row in group[1:]):
+                panel.fill_between(
+                    rounds,
+                    [1, *(row["mean"] if row["low"] is None else row["low"] for row in group)],
+                    [1, *(row["mean"] if row["high"] is None else row["high"] for row in group)],
+                    step="post", color=plots.colour(number), alpha=0.15, linewidth=0,
+                )  # fmt: skip
+            at_risk = {row["round"]: row["at_risk"] for row in group}
+            for round_ in shown:
+                panel.annotate(
+                    str(at_risk.get(round_, 0)), (round_, 0), (0, -24 - 9 * number),
+                    xycoords=("data", "axes fraction"), textcoords="offset points",
+                    ha="center", fontsize=6, color=plots.colour(number), annotation_clip=False,
+                )  # fmt: skip
+        panel.set_xticks(shown)
+        panel.set_ylim(0, 1.05)
+        panel.set_xlim(0, last + 0.3)
+        panel.set_title(f"{titles[measure][0]}, from {first}s", fontsize=8, loc="left")
+        panel.set_ylabel("never lost so far", fontsize=8)
+        panel.set_xlabel("round; beneath, chains at risk", fontsize=7, labelpad=6 + 9 * len(kinds))
+    sheet.suptitle("Until an attribute is first lost (Kaplan and Meier)", fontsize=11)
+    plots.legend(sheet, kinds)
+    plots.save(sheet, out)
+
+
+def _say_nothing(out: Path | str) -> None:
+    sheet, axes = plots.figure(2)
+    plots.say(axes[0, 0], "no bundle of this study has attributes.yaml")
+    plots.save(sheet, out)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 from scripts.chains import LARGEST_SEED, TEXT, Chain, parse
 from scripts.errors import UserError
 from scripts.tables import Row, read_rows, write_rows
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MOST_SEEDS = 10_000
 
@@ -100,20 +104,45 @@ def join(
 
 
 def _whose(chain: Chain) -> Row:
-    return {"chain": chain.name, "image": chain.image, "seed": chain.seed, "bundle": chain.bundle}
+    return {
+        "chain": chain.name, "image": chain.image, "seed": chain.seed, "bundle": chain.bundle,
+        "encoder": chain.bundle,
+    }  # fmt: skip
 
 
-def by_bundle(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Rows of a study by their bundle, in the order in which bundles occur."""
-    groups: dict[str, list[Row]] = {}
+def by(rows: Iterable[Row], *columns: str) -> dict[tuple, list[Row]]:
+    """Rows by what they have in these columns, in the order in which it occurs."""
+    groups: dict[tuple, list[Row]] = {}
     for row in rows:
-        groups.setdefault(str(row["bundle"]), []).append(row)
+        groups.setdefault(tuple(row.get(column) for column in columns), []).append(row)
     return groups
 
 
-def by_chain(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Rows by their chain, each chain's in the order of its rounds."""
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(str(row["chain"]), []).append(row)
-    return {name: sorted(group, key=lambda row: row["round"]) for name, group in groups.items()}
+def by_bundle(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows of a study by what played: a bundle, or the folder that chains were imported from."""
+    return {str(bundle): group for (bundle,), group in by(rows, "bundle").items()}
+
+
+def by_chain(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
+    """Rows by bundle and chain, each chain's in the order of its rounds.
+
+    A chain's name alone is not enough: two imported folders may have chains of one name.
+    """
+    return {
+        (str(bundle), str(chain)): sorted(group, key=lambda row: row["round"])
+        for (bundle, chain), group in by(rows, "bundle", "chain").items()
+    }
+
+
+def rounds_of(rows: Iterable[Row], column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A column of chains: by chain and round (N, R), nan where it is NA; rounds and bases (N,)."""
+    import numpy as np
+
+    chains = [*by_chain(rows).values()]
+    values = np.full((len(chains), max(int(chain[-1]["round"]) for chain in chains)), np.nan)
+    for place, chain in enumerate(chains):
+        for row in chain:
+            if row.get(column) is not None:
+                values[place, int(row["round"]) - 1] = float(row[column])
+    lengths = np.array([int(chain[-1]["round"]) for chain in chains])
+    return values, lengths, np.array([str(chain[0]["image"]) for chain in chains])

@@ -1,123 +1,175 @@
-"""Mean curves of a study over its chains, with bands of confidence."""
+"""Mean curves of a study over its chains, with intervals over bases."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from scripts import plots
-from scripts.study.chains import by_bundle
+from scripts.drift.measures import CURVES
+from scripts.study import intervals
+from scripts.study.chains import by, rounds_of
+from scripts.study.chance import Chance
 from scripts.tables import Row, read_rows, write_rows
 
-RESAMPLES = 1000
-CONFIDENCE = 0.95
-MEASURES = {  # of each column of drift.tsv: what it compares, and its unit
-    "cosine_first": ("caption and round 1's, in meaning", "cosine"),
-    "bleu_first": ("caption and round 1's, in words", "BLEU-4"),
-    "meaning_base": ("picture and base, in meaning", "cosine"),
-    "pixels_base": ("picture and base, in pixels", "1 − difference"),
-    "agreement": ("picture and its own caption", "cosine"),
-    "caption_base": ("caption and base picture", "cosine"),
-}
+TOGETHER = 4  # curves with bands in one panel; more have a panel each
+STARTS = {"image": "from pictures", "text": "from texts"}
 
 
-def band(values: np.ndarray, bases: np.ndarray, seed: int = 0) -> tuple[float, float, float]:
-    """Mean of values (N,), and the ends of its percentile bootstrap interval.
+def table(
+    rows: Iterable[Row],
+    measures: Iterable[str],
+    chance: Chance | None = None,
+) -> list[Row]:
+    """For each bundle, start, measure and round: mean, interval, chance level, chains and bases.
 
-    Bases are drawn anew, not chains, since chains that began with one picture are no independent
-    samples (cluster bootstrap; Davison and Hinkley 1997, section 3.8). With one base only, there
-    is no interval: its ends are nan.
+    Chains that began with pictures and with texts are never pooled. Attributes (columns in _kept
+    and _true) are shares of yes and no.
     """
-    known, member = np.unique(bases, return_inverse=True)
-    if len(known) < 2:
-        return float(values.mean()), np.nan, np.nan
-    sums = np.bincount(member, weights=values)
-    counts = np.bincount(member)
-    drawn = np.random.default_rng(seed).integers(len(known), size=(RESAMPLES, len(known)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    tails = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(values.mean()), float(tails[0]), float(tails[1])
-
-
-def table(rows: Iterable[Row], measures: Iterable[str]) -> list[Row]:
-    """For each bundle, measure and round: mean, band and number of chains."""
     found: list[Row] = []
-    for bundle, group in by_bundle(rows).items():
-        for measure in measures:
-            for round_ in sorted({row["round"] for row in group}):
-                at = [
-                    row for row in group if row["round"] == round_ and row.get(measure) is not None
-                ]
-                if not at:
-                    continue
-                values = np.array([float(row[measure]) for row in at])
-                mean, low, high = band(values, np.array([str(row["image"]) for row in at]))
+    for (bundle, first), group in by(rows, "bundle", "first").items():
+        for column in measures:
+            values, lengths, bases = rounds_of(group, column)
+            there = np.isfinite(values)
+            values, lengths, bases = (part[there.any(axis=1)] for part in (values, lengths, bases))
+            if not len(values):
+                continue
+            measure = CURVES.get(column)
+            means, without = intervals.linked(values, lengths, bases)
+            levels = chance.levels(group, column) if chance else {}
+            for place in np.flatnonzero(np.isfinite(means)):
+                at = np.isfinite(values[:, place])
+                interval = intervals.about(
+                    float(means[place]),
+                    without[:, place],
+                    int(at.sum()),
+                    measure.limits if measure else (0.0, 1.0),
+                    share=measure is None,
+                )
+                trivial = place == 0 and (measure.trivial if measure else column.endswith("_kept"))
                 found.append(
                     {
                         "bundle": bundle,
-                        "measure": measure,
-                        "round": round_,
-                        "chains": len(at),
-                        "mean": mean,
-                        "low": None if np.isnan(low) else low,
-                        "high": None if np.isnan(high) else high,
+                        "first": first,
+                        "measure": column,
+                        "round": int(place) + 1,
+                        "chains": int(at.sum()),
+                        "bases": len(set(bases[at])),
+                        "mean": interval.value,
+                        "low": None if trivial else interval.low,
+                        "high": None if trivial else interval.high,
+                        "chance": levels.get(int(place) + 1),
                     }
                 )
     return found
 
 
-def write(chains: Path | str, out: Path | str) -> None:
+def write(chains: Path | str, vectors: Sequence[Path | str], out: Path | str) -> None:
     """Write curves.tsv of a study's table."""
-    write_rows(table(read_rows(chains), MEASURES), out)
+    rows = read_rows(chains)
+    write_rows(table(rows, CURVES, Chance.read(rows, vectors)), out)
+
+
+def draw_measures(curves: Path | str, out: Path | str) -> None:
+    """Draw curves.tsv as an SVG."""
+    titles = {name: (measure.what, measure.unit) for name, measure in CURVES.items()}
+    draw(curves, out, titles, "What chains keep")
 
 
 def draw(
     curves: Path | str,
     out: Path | str,
-    names: dict[str, tuple[str, str]],
+    names: Mapping[str, tuple[str, str]],
     title: str,
     level: float | None = None,
 ) -> None:
-    """Draw curves.tsv as an SVG: a panel for each measure of `names` that has a curve.
+    """Draw curves.tsv as an SVG: a line of panels for each measure of `names` that has a curve.
 
-    `names` has title and unit of each; `level` is a line to be drawn across.
+    `names` has title and unit of each; `level` is a line to be drawn across. Up to TOGETHER curves
+    share a panel; more are drawn in a panel each, beside the others in grey.
     """
-    rows = read_rows(curves)
-    there = [measure for measure in names if any(row["measure"] == measure for row in rows)]
-    bundles = [*by_bundle(rows)]
-    columns = 2 if len(there) > 1 else 1
-    lines = -(-len(there) // columns)
-    sheet, axes = plots.figure(2.6 * lines + 0.7, lines, columns, sharex=True)
-    for panel in axes.flat[len(there) :]:
-        panel.set_visible(False)
-    for panel, measure in zip(axes.flat, there, strict=False):
-        what, unit = names[measure]
-        own = [row for row in rows if row["measure"] == measure]
-        counts = _range([row["chains"] for row in own])
-        panel.set_title(f"{what} ({counts} chains)", fontsize=10, loc="left")
-        panel.set_ylabel(unit, fontsize=9)
-        for bundle, group in by_bundle(own).items():
-            number = bundles.index(bundle)
-            rounds = [row["round"] for row in group]
-            plots.line(panel, number, rounds, [row["mean"] for row in group], bundle)
-            if all(row["low"] is not None for row in group):
-                panel.fill_between(
-                    rounds, [row["low"] for row in group], [row["high"] for row in group],
-                    color=plots.COLOURS[number % len(plots.COLOURS)], alpha=0.18, linewidth=0,
-                )  # fmt: skip
-        lowest = min([0, *(row["mean"] if row["low"] is None else row["low"] for row in own)])
-        panel.set_ylim(lowest, 1.05)
-        if level is not None:
-            panel.axhline(level, color="#888", linewidth=1, linestyle=":")
-        panel.set_xlabel("round", fontsize=9)
-        panel.tick_params(labelbottom=True)
-    banded = any(row["low"] is not None for row in rows)
-    bands = f", and {CONFIDENCE:.0%} bands over bases" if banded else ""
-    sheet.suptitle(f"{title}: means{bands}", fontsize=11)
-    plots.legend(sheet, bundles)
+    rows = [row for row in read_rows(curves) if row["mean"] is not None]
+    if not rows:
+        sheet, axes = plots.figure(2)
+        plots.say(axes[0, 0], "nothing was measured")
+        plots.save(sheet, out)
+        return
+    kinds = [*by(rows, "bundle")]
+    starts = [first for first in STARTS if any(row["first"] == first for row in rows)]
+    panels = [
+        (measure, first)
+        for measure in names
+        for first in starts
+        if any(row["measure"] == measure and row["first"] == first for row in rows)
+    ]
+    if len(kinds) <= TOGETHER:
+        cells = [[(panel, None)] for panel in panels]
+        columns = 2 if len(panels) > 1 else 1
+        grid = [cell for line in cells for cell in line]
+        grid = [grid[first : first + columns] for first in range(0, len(grid), columns)]
+    else:
+        columns = TOGETHER
+        grid = []
+        for panel in panels:
+            own = [(panel, kind) for kind in kinds]
+            grid += [own[first : first + columns] for first in range(0, len(own), columns)]
+    sheet, axes = plots.figure(
+        (2.6 if len(kinds) <= TOGETHER else 1.9) * len(grid) + 0.7, len(grid), columns,
+        sharex=True,
+    )  # fmt: skip
+    for line, cells in zip(axes, grid, strict=True):
+        for panel in line[len(cells) :]:
+            panel.set_visible(False)
+        for panel, ((measure, first), alone) in zip(line, cells, strict=False):
+            what, unit = names[measure]
+            own = [row for row in rows if row["measure"] == measure and row["first"] == first]
+            _panel(panel, own, kinds, alone)
+            lowest = min([0, *(row["mean"] if row["low"] is None else row["low"] for row in own)])
+            panel.set_ylim(lowest, 1.05)
+            if level is not None:
+                panel.axhline(level, color="#888", linewidth=1, linestyle=":")
+            begun = f", {STARTS[first]}" if len(starts) > 1 else ""
+            shown = own if alone is None else [row for row in own if (row["bundle"],) == alone]
+            counts = _range([row["chains"] for row in shown]) if shown else "no"
+            small = alone is not None
+            panel.set_title(
+                f"{alone[0]}: {what}{begun}" if small else f"{what}{begun}: {counts} chains",
+                fontsize=6 if small else 8, loc="left",
+            )  # fmt: skip
+            panel.set_ylabel(unit, fontsize=7 if small else 9)
+            panel.set_xlabel("round", fontsize=7 if small else 9)
+            panel.tick_params(labelbottom=True, labelsize=7 if small else None)
+    sheet.suptitle(f"{title}: means and 95 % intervals over bases, where they can be told",
+                   fontsize=11)  # fmt: skip
+    plots.legend(sheet, [kind for (kind,) in kinds])
     plots.save(sheet, out)
+
+
+def _panel(panel, rows: list[Row], kinds: list[tuple], alone: tuple | None) -> None:
+    """The curves of one measure; with `alone`, only that one in colour."""
+    for (bundle,), group in by(rows, "bundle").items():
+        number = kinds.index((bundle,))
+        rounds = [row["round"] for row in group]
+        means = [row["mean"] for row in group]
+        if alone is not None and (bundle,) != alone:
+            panel.plot(rounds, means, color="#ccc", linewidth=0.8, zorder=1)
+            continue
+        plots.line(panel, number, rounds, means, str(bundle))
+        chance = [row["chance"] for row in group]
+        if any(value is not None for value in chance):
+            panel.plot(
+                rounds, [np.nan if value is None else value for value in chance],
+                color=plots.colour(number), linewidth=0.9, linestyle=(0, (1, 2)),
+            )  # fmt: skip
+        banded = [row for row in group if row["low"] is not None]
+        if banded:
+            panel.fill_between(
+                [row["round"] for row in banded], [row["low"] for row in banded],
+                [row["high"] for row in banded], color=plots.colour(number), alpha=0.18,
+                linewidth=0,
+            )  # fmt: skip
 
 
 def _range(numbers: Collection[int]) -> str:

@@ -13,17 +13,21 @@ import csv
 import io
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from scripts.bundles import Bundle
 from scripts.chains import PICTURES, TEXT, leads_out
-from scripts.drift.attributes import Attributes
-from scripts.drift.chain import measure
+from scripts.drift.attributes import TRUTH, Attributes, Truth
+from scripts.drift.chain import look, table_of, vectors_of
+from scripts.drift.texts import AT_ONCE
 from scripts.errors import UserError
 from scripts.files import written
 from scripts.meaning import Meaning
+from scripts.study.chance import packed
 from scripts.tables import Row, write_rows
 from scripts.untrusted import MAX_TEXT, is_plain, open_picture, read_bytes, read_text
 from scripts.words import tidy
@@ -31,6 +35,8 @@ from scripts.words import tidy
 FOLDERS = {"text": ("text-first", "captions-first"), "image": ("image-first", "images-first")}
 GENERATION = re.compile(r"gen-([0-9]{1,6})(\.csv)?")
 MAX_TABLE_BYTES = 256 << 20
+# What the game calls its chains: their files tell image and seed when they come back.
+CHAIN = re.compile(r"(?P<image>[^@+]+)(?:@(?P<seed>0|[1-9][0-9]*))?(?:\+.*)?")
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,16 @@ class Played:
         return played if self.first == "text" else [self.base, *played]
 
 
-def export(chains: Sequence[Played], folder: Path | str) -> None:
-    """Write chains in the published layout, each bundle's into a folder of its name."""
+def export(
+    chains: Sequence[Played],
+    folder: Path | str,
+    truth: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:
+    """Write chains in the published layout, each bundle's into a folder of its name.
+
+    A file is called as its chain, which has base and seed in its name. What is known to be in bases
+    (`truth`, by image) goes along as truth.tsv, which the published code does not read.
+    """
     tables: dict[Path, list[tuple[str, str]]] = {}
     for chain in chains:
         root = Path(folder) / chain.bundle / FOLDERS[chain.first][0]
@@ -68,6 +82,18 @@ def export(chains: Sequence[Played], folder: Path | str) -> None:
     for table, told in tables.items():
         with written(table) as half, half.open("w", encoding="utf-8", newline="") as lines:
             csv.writer(lines).writerows([("filename", "caption"), *told])
+    for bundle in {chain.bundle for chain in chains} if truth else ():
+        write_truth(truth, Path(folder) / bundle / TRUTH)
+
+
+def write_truth(truth: Mapping[str, Mapping[str, str]], table: Path) -> None:
+    """Write what is in bases, by image, as truth.tsv has it."""
+    columns = dict.fromkeys(name for row in truth.values() for name in row)
+    rows = [
+        {"image": image, **{name: row.get(name) for name in columns}}
+        for image, row in truth.items()
+    ]
+    write_rows(rows, table)
 
 
 def _put(picture: Path, place: Path) -> None:
@@ -129,6 +155,11 @@ def _read_chains(root: Path, first: str, folder: Path) -> list[Taken]:
         lacking = sorted(set(generations[0]) - set(generation))
         if lacking:
             raise UserError(f"{root}/gen-{number}: {lacking[0]} is missing, which gen-0 has.")
+        strange = sorted(set(generation) - set(generations[0]))
+        if strange:
+            raise UserError(
+                f"{root}/gen-{number}: {strange[0]} is here, which gen-0 lacks; where did it begin?"
+            )
     chains = []
     for name in generations[0]:
         own = [generation[name] for generation in generations]
@@ -160,16 +191,22 @@ def _captions(table: Path) -> dict[str, str | Path]:
     except UnicodeDecodeError:
         text = content.decode("latin-1")
     try:
-        rows = [*csv.DictReader(io.StringIO(text, newline=""))]
+        table_ = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+        rows = [(table_.line_num, row) for row in table_]
     except csv.Error as error:
         raise UserError(f"{table}: this is no table of comma-separated values ({error}).") from None
-    if not rows or not {"filename", "caption"} <= set(rows[0]):
+    if not rows or not {"filename", "caption"} <= set(rows[0][1]):
         raise UserError(f"{table}: expected the columns filename and caption.")
     told: dict[str, str | Path] = {}
-    for number, row in enumerate(rows, 1):
+    for line, row in rows:
+        if None in row:
+            raise UserError(
+                f"{table}: line {line} has more cells than the first line; a caption with a comma"
+                ' stands in quotes: "a cow, standing".'
+            )
         name, caption = _stem(row["filename"] or ""), tidy(row["caption"] or "")
         if not name or not name.isprintable():
-            raise UserError(f"{table}: the filename of row {number} is {name[:80]!r}.")
+            raise UserError(f"{table}: the filename in line {line} is {name[:80]!r}.")
         if not caption:
             raise UserError(f"{table}: {name} has no caption.")
         if not is_plain(caption) or len(caption) > MAX_TEXT:
@@ -207,32 +244,41 @@ def _stem(name: str) -> str:
 def measure_taken(
     folder: Path | str,
     out: Path | str,
+    vectors: Path | str | None = None,
     *,
     bundle: Bundle,
     attributes: Path | str | None,
     embedding: str,
     threads: int,
 ) -> None:
-    """Write the drift of the chains in a folder as a study's table has it.
+    """Write the drift of the chains in a folder as a study's table has it, and their vectors.
 
     They are measured by `bundle`'s encoders; in the table their bundle is the folder's name.
     """
     known = Attributes.read(attributes) if attributes else None
-    meaning = Meaning.of(bundle)
+    truth, meaning = Truth.read(folder), Meaning.of(bundle)
     rows: list[Row] = []
+    kept: list[dict[str, np.ndarray]] = []
     for chain in read(folder):
+        named = CHAIN.fullmatch(chain.name)
+        image = named["image"] if named else chain.name
         whose: Row = {
-            "chain": f"{chain.first}-first/{chain.name}", "image": chain.name, "seed": None,
-            "bundle": Path(folder).name, "first": chain.first,
+            "chain": f"{chain.first}-first/{chain.name}", "image": image,
+            "seed": int(named["seed"]) if named and named["seed"] else None,
+            "bundle": Path(folder).name, "encoder": bundle.name, "first": chain.first,
         }  # fmt: skip
-        measured = measure(
+        played = look(
             open_picture(chain.base) if chain.base else None,
-            [open_picture(picture) for picture in chain.pictures],
+            map(open_picture, chain.pictures),
             chain.captions,
             meaning=meaning,
-            attributes=known,
             embedding=embedding,
             threads=threads,
+            at_once=AT_ONCE,
         )
-        rows += [{**whose, **row} for row in measured]
+        rows += [{**whose, **row} for row in table_of(played, known, truth.of(image, known))]
+        kept.append(vectors_of(played))
     write_rows(rows, out)
+    if vectors:
+        with written(vectors) as half, half.open("wb") as file:
+            np.savez(file, **packed(kept))

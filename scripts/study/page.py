@@ -1,17 +1,25 @@
-"""A study on one page: its tables in Markdown, its plots beside them (results/study/README.md)."""
+"""A study on one page: its tables in Markdown, its plots beside them (results/study/README.md).
+
+All numbers, those in sentences as well, are written here, from the tables, and rounded.
+"""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
+from scripts.drift.measures import CURVES
 from scripts.files import written
-from scripts.study.chains import by_bundle, by_chain
-from scripts.study.curves import MEASURES
+from scripts.study.attractors import CYCLES, ROUNDS
+from scripts.study.chains import by, by_bundle, by_chain
 from scripts.tables import Row, Value, read_rows
 
-SHOWN = 10  # captions of a bundle
+SHOWN = 10  # lines of a bundle, of captions, themes and the like
+MOST = 60  # lines of comparisons
 ABOUT = "What each figure means, and what it does not say: `docs/drift.md` of TelephoneGAN."
-TABLES = ("chains", "curves", "mcd", "halflife", "attractors", "ends")
+TABLES = (
+    *("chains", "curves", "mcd", "halflife", "attractors", "ends", "settled", "comparisons"),
+    *("themes", "basins", "transitions", "diversity", "attraction", "survival"),
+)
 
 
 def write(folder: Path | str, out: Path | str) -> None:
@@ -21,26 +29,50 @@ def write(folder: Path | str, out: Path | str) -> None:
         "# A study of drift",
         played(tables["chains"]),
         ABOUT,
+        "Intervals hold 95 % of what other bases of the same kind would give; chance is the level"
+        " that the bases of other chains would reach.",
         "## Mean cumulative drift (MCD) and semantic drift rate (SDR)",
-        "Always against generation 0. MCD: higher is less drift. SDR is b of a·exp(−b·g) + c, here"
-        " with its standard error: higher is faster.",
+        "Always against generation 0. MCD: higher is less drift. `curve` is what describes the"
+        " similarities best; `sdr_b` of a·exp(−b·g) + c is told only where that is an exponential,"
+        " and `v1_…` is the fit as published in the paper's first version, whatever it is worth.",
         markdown(tables["mcd"]),
         "![S(g) in four mappings](mcd.svg)",
         "## Means by round",
         _means(tables["curves"]),
         "![Mean curves](curves.svg)",
         "## Attributes",
-        "`pooled`: over all rounds after the first, and all chains. `last`: in the last round."
-        " `half_life`: the round in which half of the chains have lost it.",
+        "Against the base, where it is known what is in it, and against round 1's caption, which"
+        " leaves out what the first caption has lost. `pooled`: over all rounds (after the first,"
+        " if round 1 is the reference), and all chains. `last`: in the last round. `half_life`: the"
+        " round in which half of the chains have lost it.",
         markdown(tables["halflife"]),
         "![Attributes by round](attributes.svg)",
+        "![Until an attribute is first lost](survival.svg)",
+        "## Bundles side by side",
+        *_compared(tables["comparisons"]),
         "## Where chains end",
+        f"A chain has settled if it repeats a cycle of captions to its end, {CYCLES} times and for"
+        f" {ROUNDS} rounds at the least. {_horizon(tables['ends'])}",
         markdown(settled(tables["ends"])),
-        *_ends(tables["attractors"]),
+        "How many stay: chains that have settled in the first part of their rounds (`seen`), and"
+        " the share of them that goes on so to the end.",
+        markdown(tables["settled"]),
+        *_commonest(tables["attractors"], "last captions"),
         "![The commonest ends](attractors.svg)",
+        "Themes: last captions that mean nearly the same (a cosine above `level`), called after the"
+        " one in their middle.",
+        *_commonest(tables["themes"], "themes"),
+        _basins(tables["basins"]),
+        "## How chains move",
+        "From each value of an attribute to the next round's: shares in round 1, the chance to"
+        " stay, and the share in the long run if only the last value mattered.",
+        *_stationary(tables["transitions"]),
+        "![Diversity by round](diversity.svg)",
+        "Attraction (Perez et al.): last = m · first + k over chains.",
+        markdown(tables["attraction"]),
     ]
     with written(out) as half:
-        half.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+        half.write_text("\n\n".join(filter(None, parts)) + "\n", encoding="utf-8")
 
 
 def played(rows: list[Row]) -> str:
@@ -68,7 +100,7 @@ def _spread(numbers: Iterable[int]) -> str:
 def settled(ends: list[Row]) -> list[Row]:
     """For each bundle how many chains settle, when, and in cycles of how many rounds."""
     found: list[Row] = []
-    for bundle, group in by_bundle(ends).items():
+    for (bundle, first), group in by(ends, "bundle", "first").items():
         for what in ("caption", "attributes"):
             verb = "settles" if what == "caption" else "settle"
             at_rest = [row for row in group if row[f"{what}_{verb}"] is not None]
@@ -76,6 +108,7 @@ def settled(ends: list[Row]) -> list[Row]:
             found.append(
                 {
                     "bundle": bundle,
+                    "first": first,
                     "what": what,
                     "chains": len(group),
                     "settled": len(at_rest),
@@ -86,13 +119,69 @@ def settled(ends: list[Row]) -> list[Row]:
     return found
 
 
-def _ends(shares: list[Row]) -> list[str]:
-    """The commonest last captions of each bundle, as tables."""
+def _horizon(ends: list[Row]) -> str:
+    """What chains of this length cannot tell."""
+    shortest, longest = (pick(row["rounds"] for row in ends) for pick in (min, max))
+    if longest < ROUNDS:
+        return f"Chains of {longest} rounds are too short to tell."
+    told = f"In chains of {longest} rounds no cycle of more than {longest // CYCLES} can be told"
+    short = f"; those of fewer than {ROUNDS} rounds tell of none" if shortest < ROUNDS else ""
+    return f"{told}{short}. What is not settled may settle later."
+
+
+def _commonest(shares: list[Row], what: str) -> list[str]:
+    """The commonest ends of each bundle, as tables."""
     parts = []
     for bundle, group in by_bundle(shares).items():
-        parts.append(f"`{bundle}`: {len(group)} different last captions; the commonest:")
+        parts.append(f"`{bundle}`: {len(group)} different {what}; the commonest:")
         parts.append(markdown(group[:SHOWN], skip=("bundle",)))
     return parts
+
+
+def _basins(basins: list[Row]) -> str:
+    """Whether bases lead to one theme each, in a sentence for each bundle."""
+    told = []
+    for bundle, group in by_bundle(basins).items():
+        one = sum(row["themes"] == 1 for row in group)
+        several = max(row["chains"] for row in group) > 1
+        lead = f"{one} of {len(group)} bases lead to one theme with all their chains"
+        told.append(f"`{bundle}`: {lead if several else f'{len(group)} bases, a chain each'}.")
+    return "\n".join(told)
+
+
+def _stationary(moves: list[Row]) -> list[str]:
+    if "attribute" not in moves[0]:
+        return [markdown(moves)]
+    parts = []
+    for (bundle, attribute), group in by(moves, "bundle", "attribute").items():
+        stay = [row for row in group if row["value"] == row["to"]]
+        classes = stay[0]["closed_classes"]
+        parts.append(f"`{bundle}`, {attribute} (classes that are never left: {classes}):")
+        top = sorted(stay, key=lambda row: -row["start"])[:SHOWN]
+        parts.append(
+            markdown(
+                [
+                    {
+                        "value": row["value"], "in round 1": row["start"],
+                        "stays": row["probability"], "in the long run": row["long_run"],
+                    }
+                    for row in top
+                ]
+            )
+        )  # fmt: skip
+    return parts
+
+
+def _compared(pairs: list[Row]) -> list[str]:
+    if pairs[0]["measure"] is None:
+        return ["There is one bundle, or none that share bases."]
+    told = [
+        "`difference`: `bundle` less `other` in the last round, over the bases that both have,"
+        " each compared with itself."
+    ]
+    if len(pairs) > MOST:
+        told.append(f"The first {MOST} of {len(pairs)}; all are in comparisons.tsv.")
+    return [*told, markdown(pairs[:MOST])]
 
 
 def _means(curves: list[Row]) -> str:
@@ -100,13 +189,13 @@ def _means(curves: list[Row]) -> str:
     last = max(row["round"] for row in curves)
     rounds = sorted({1, 2, last} | {n for n in (5, 10, 20, 50, 100) if n < last})
     found: list[Row] = []
-    for bundle, group in by_bundle(curves).items():
-        for measure in dict.fromkeys(row["measure"] for row in group):
-            own = {row["round"]: row for row in group if row["measure"] == measure}
-            what, unit = MEASURES[str(measure)]
-            line: Row = {"bundle": bundle, "what": f"{what} ({unit})"}
-            line |= {f"round {n}": _banded(own.get(n)) for n in rounds}
-            found.append(line)
+    for (bundle, first, measure), group in by(curves, "bundle", "first", "measure").items():
+        own = {row["round"]: row for row in group}
+        one = CURVES[str(measure)]
+        line: Row = {"bundle": bundle, "first": first, "what": f"{one.what} ({one.unit})"}
+        line |= {f"round {n}": _banded(own.get(n)) for n in rounds}
+        line["chance"] = group[-1]["chance"]
+        found.append(line)
     return markdown(found)
 
 
