@@ -179,7 +179,7 @@ def test_nothing_of_a_table_is_dropped_in_silence(tmp_path: Path, lines: str, sa
         exchange.read(tmp_path)
     (root / "gen-2.csv").write_text("filename,caption\nx,a cow\n")
     make_picture(root / "gen-1" / "x.jpeg")
-    with pytest.raises(UserError, match="x is there twice"):
+    with pytest.raises(UserError, match="which one is x"):
         exchange.read(tmp_path)
 
 

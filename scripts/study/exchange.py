@@ -198,7 +198,7 @@ def _captions(table: Path) -> dict[str, str | Path]:
     if not rows or not {"filename", "caption"} <= set(rows[0][1]):
         raise UserError(f"{table}: expected the columns filename and caption.")
     told: dict[str, str | Path] = {}
-    for line, row in rows:
+    for number, (line, row) in enumerate(rows, 1):
         if None in row:
             raise UserError(
                 f"{table}: line {line} has more cells than the first line; a caption with a comma"
@@ -206,7 +206,7 @@ def _captions(table: Path) -> dict[str, str | Path]:
             )
         name, caption = _stem(row["filename"] or ""), tidy(row["caption"] or "")
         if not name or not name.isprintable():
-            raise UserError(f"{table}: the filename in line {line} is {name[:80]!r}.")
+            raise UserError(f"{table}: the filename of row {number} is {name[:80]!r}.")
         if not caption:
             raise UserError(f"{table}: {name} has no caption.")
         if not is_plain(caption) or len(caption) > MAX_TEXT:
