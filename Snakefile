@@ -9,14 +9,14 @@ wildcard_constraints:
     round=r"[^/]*",
 
 
+# How Snakemake plays.
+include: "rules/common/engine.smk"
 # What the rules ask: the settings in config.yaml, functions of chains, bundles, figures, studies.
 include: "rules/common/messages.smk"
 include: "rules/common/settings.smk"
 include: "rules/common/chains.smk"
 include: "rules/common/stages.smk"
 include: "rules/common/targets.smk"
-include: "rules/common/locks.smk"
-include: "rules/common/cluster.smk"
 include: "rules/common/figures.smk"
 include: "rules/common/page.smk"
 include: "rules/common/drift.smk"

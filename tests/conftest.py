@@ -118,9 +118,14 @@ class Game:
             *("--cores", str(cores), *arguments, *(["--config", *config] if config else [])),
         ]
 
-    def start(self, *arguments: str, cores: int = 1) -> multiprocessing.process.BaseProcess:
-        """Begins a call, to be disturbed."""
-        return calls.start(self.command(*arguments, cores=cores), self.folder, self.environment)
+    def start(
+        self, *arguments: str, cores: int = 1, said: Path | str = os.devnull
+    ) -> multiprocessing.process.BaseProcess:
+        """Begins a call, to be disturbed; all that it says goes to the file `said`."""
+        command = self.command(*arguments, cores=cores)
+        if said != os.devnull:
+            Path(said).write_text("")
+        return calls.start(command, self.folder, self.environment, str(said))
 
     def call(self, *arguments: str, cores: int = 1, timeout: int = 600, **settings: object) -> Call:
         """Calls snakemake on the project's workflow, in the folder."""

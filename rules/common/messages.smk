@@ -4,18 +4,7 @@ import inspect
 import sys
 from functools import wraps
 
-from snakemake.exceptions import ApiError
-
 from scripts.errors import UserError
-
-
-class Mistake(ApiError):
-    """A UserError inside a `run:` block, which Snakemake shows as its message alone.
-
-    Snakemake prints the lines that an exception came through; this one has come through none.
-    """
-
-    __traceback__ = property(lambda self: None, lambda self, value: None)
 
 
 def tell(work, *args, **kwargs):

@@ -1,21 +1,10 @@
-"""The settings of the call, checked; and room for long chains."""
+"""The settings of the call, checked."""
 
 import os
-import resource
 
 from scripts import settings
 
-# A round depends on the round before, and Snakemake follows dependencies by recursion, as deep as
-# the longest chain: Python must allow that, and the system must let this thread's stack grow.
-STACK = 2**30  # bytes at the most; a thousand rounds take some 2 MiB
-sys.setrecursionlimit(max(sys.getrecursionlimit(), 1_000_000))
-soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
-if 0 <= soft < STACK:
-    resource.setrlimit(
-        resource.RLIMIT_STACK, (STACK if hard < 0 else min(STACK, hard), hard)
-    )
-
-SCHEMA = f"{workflow.basedir}/rules/schemas/config.schema.yaml"
+SCHEMA = workflow.source_path("../schemas/config.schema.yaml")
 
 
 @asked

@@ -45,8 +45,6 @@ def recipe_holds(wildcards):
 @asked
 def what_is_seen(wildcards):
     """The base picture (or text) in round 1, then the picture of the round before."""
-    stay_in_this_process()
-    share_out(wildcards)
     last = round_of(wildcards) - 1
     if not last:
         # Its content counts, as the parameter `base`; its time does not.
@@ -109,7 +107,6 @@ def wider_beam():
 
 @asked
 def text_to_paint(wildcards):
-    stay_in_this_process()
     round_of(wildcards), chain_of(wildcards)  # are there such a round and such a chain?
     return f"results/{wildcards.chain}/round{wildcards.round}.txt"
 
