@@ -48,7 +48,7 @@ def undisturbed(new_game: Callable[[], Game]) -> dict[str, bytes]:
 def finished(game: Game) -> list[str]:
     """Results under their own names: those that begin with a dot are on their way."""
     results = game.path("results")
-    files = [path for path in results.glob("*/**/*") if path.suffix and path.name[0] != "."]
+    files = [path for path in results.glob("**/*") if path.suffix and path.name[0] != "."]
     return sorted(str(path.relative_to(results)) for path in files)
 
 
