@@ -4,6 +4,10 @@ from scripts.devices import choose_device
 from scripts.networks import PARTS
 from scripts.training.lessons import Recipe
 
+# They draw from PyTorch's one generator, which all threads of a process share.
+in_own_process("learn_eyes", "learn_captioner", "learn_damsm", "learn_generator")
+in_own_process("refine_captioner", "judge", "evaluate")
+
 
 @asked
 def recipe_called(name):
