@@ -69,14 +69,18 @@ if 0 <= soft < STACK:
 # --- messages
 
 
-class Mistake(ApiError):
-    """An error in a `run:` block, of which Snakemake shows the message alone.
+class MessageAlone:
+    """An error of which Snakemake shows the message alone.
 
-    Snakemake prints the lines that an exception came through; this one has come through none.
+    It prints the lines of rules that an exception came through; this one has come through none.
     """
 
     if is_tested(RELEASE):
         __traceback__ = property(lambda self: None, lambda self, value: None)
+
+
+class Mistake(MessageAlone, ApiError):
+    """A person's mistake that is found in a `run:` block."""
 
 
 # --- one process plays many stages
@@ -228,7 +232,7 @@ def interrupt_main_thread():
 # --- locks of calls that were killed
 
 
-class Occupied(LockException):
+class Occupied(MessageAlone, LockException):
     """Another call that lives makes, or reads, some of the same files."""
 
     def __init__(self, holders):
@@ -279,19 +283,22 @@ def lock(plain, persistence):
 # --- all of it put in its place
 
 
-def execute(plain, executor_plugin, *args, **kwargs):
+def prepare_dag(plain, *args, **kwargs):
     """What can only be set when the settings of the call are there, and no job is."""
-    local = executor_plugin.common_settings.local_exec
-    resources = workflow.resource_settings
-    workflow._executor_plugin = executor_plugin
-    choose_quickly(resources.cores if local else resources.nodes)
-    if not local or workflow.remote_exec:
-        group_chains()
-        DAG._update_group_components = patched(DAG._update_group_components, share_out)
-        DAG._check_groups = patched(DAG._check_groups, check_groups)
-        GroupJob.__eq__ = patched(GroupJob.__eq__, equal_groups)
-        GroupJob.merge = patched(GroupJob.merge, merge_groups)
-    return plain(executor_plugin, *args, **kwargs)
+    if workflow.execution_settings is not None:
+        resources = workflow.resource_settings
+        choose_quickly(resources.cores if workflow.local_exec else resources.nodes)
+        if not workflow.local_exec or workflow.remote_exec:
+            group_chains()
+            patch_groups()
+    return plain(*args, **kwargs)
+
+
+def patch_groups():
+    DAG._update_group_components = patched(DAG._update_group_components, share_out)
+    DAG._check_groups = patched(DAG._check_groups, check_groups)
+    GroupJob.__eq__ = patched(GroupJob.__eq__, equal_groups)
+    GroupJob.merge = patched(GroupJob.merge, merge_groups)
 
 
 if is_tested(RELEASE):
@@ -302,7 +309,7 @@ if is_tested(RELEASE):
     )
     LocalExecutor.run_single_job = patched(LocalExecutor.run_single_job, run_single_job)
     PersistenceBase.lock = patched(PersistenceBase.lock, lock)
-    workflow.execute = patched(workflow.execute, execute)
+    workflow._prepare_dag = patched(workflow._prepare_dag, prepare_dag)
 elif workflow.is_main_process:
     logger.warning(
         f"This workflow was not tried with Snakemake {RELEASE}, but with {', '.join(TESTED)}. "
