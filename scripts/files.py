@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -40,6 +41,31 @@ def write_json(path: Path | str, content: dict[str, Any]) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     with written(path) as part:
         part.write_text(text, encoding="utf-8", newline="\n")
+
+
+@contextmanager
+def written_folder(path: Path | str) -> Iterator[Path]:
+    """Gives a folder to write to, which takes the place of the one called `path` once it is full.
+
+    Raises UserError if it cannot be written.
+    """
+    path = Path(path)
+    part, old = (path.with_name(f".{path.name}.{name}") for name in ("part", "old"))
+    try:
+        for left in (part, old):
+            shutil.rmtree(left, ignore_errors=True)
+        part.mkdir(parents=True)
+        yield part
+        if path.exists():
+            os.replace(path, old)
+        os.replace(part, path)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException as error:
+        shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, OSError):
+            reason = error.strerror or error
+            raise UserError(f"{path}: this folder cannot be written ({reason}).") from None
+        raise
 
 
 def digest(path: Path | str) -> str:

@@ -1,6 +1,8 @@
 """What a chain keeps: figures that can be counted by hand, and the table of a real chain."""
 
+import contextlib
 import shutil
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -147,11 +149,31 @@ def test_an_image_encoder_without_its_weights_is_named(seeing: Game):
 
 
 def test_an_embedding_that_cannot_be_had_loses_nothing(seeing: Game):
-    call = seeing.call("results/cow/drift.tsv", embedding="nowhere/nothing")
-    assert call.code != 0
-    assert "the embedding nowhere/nothing cannot be loaded" in call.text
-    assert seeing.path("results/cow/round3.png").exists()
-    assert not seeing.path("results/cow/drift.tsv").exists()
+    for before in (False, True):
+        call = seeing.call("results/cow/drift.tsv", embedding="nowhere/nothing")
+        assert call.code != 0
+        assert "the embedding nowhere/nothing cannot be loaded" in call.text
+        assert seeing.path("results/cow/round3.png").exists()
+        assert seeing.path("results/cow/drift.tsv").exists() is before
+        seeing.play("results/cow/drift.tsv")
+    assert seeing.call("results/cow/drift.tsv").nothing
+
+
+def test_a_hub_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch):
+    """Nor asked for file after file: a socket that accepts and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", place)
+        monkeypatch.setattr("huggingface_hub.hf_api.constants.ENDPOINT", place)
+        monkeypatch.setattr(texts, "PATIENCE", 1)
+        with pytest.raises(UserError, match="nobody/nothing cannot be loaded"):
+            texts.embed(["a cow"], "nobody/nothing")
+        silent.settimeout(0)
+        asked = 0
+        with contextlib.suppress(OSError):
+            while silent.accept():
+                asked += 1
+    assert 0 < asked < 4
 
 
 def test_the_same_chain_gives_the_same_bytes(seeing: Game):

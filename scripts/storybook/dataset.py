@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 from pathlib import Path
 
-from scripts.files import written
+from scripts.files import written, written_folder
 from scripts.storybook.artwork import Artwork
 from scripts.storybook.grammar import captions
 from scripts.storybook.render import Renderer
@@ -107,11 +107,10 @@ BASES = {
 def write_bases(artwork: list[str], folder: Path | str, side: int = 256) -> None:
     """The base pictures that come with the game, as `<name>.png` in a folder."""
     renderer = Renderer(Artwork(artwork), side)
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    for name, scene in BASES.items():
-        picture, _ = renderer.render(scene)
-        with written(Path(folder) / f"{name}.png") as half:
-            picture.save(half, format="PNG", optimize=True)
+    with written_folder(folder) as part:
+        for name, scene in BASES.items():
+            picture, _ = renderer.render(scene)
+            picture.save(part / f"{name}.png", format="PNG", optimize=True)
 
 
 def write_study(

@@ -25,7 +25,7 @@ from scripts.drift.attributes import TRUTH, Attributes, Truth
 from scripts.drift.chain import look, table_of, vectors_of
 from scripts.drift.texts import AT_ONCE
 from scripts.errors import UserError
-from scripts.files import written
+from scripts.files import written, written_folder
 from scripts.meaning import Meaning
 from scripts.study.chance import packed
 from scripts.tables import Row, write_rows
@@ -60,6 +60,7 @@ class Played:
         return played if self.first == "text" else [self.base, *played]
 
 
+<<<<<<< HEAD
 def export(
     chains: Sequence[Played],
     folder: Path | str,
@@ -70,9 +71,18 @@ def export(
     A file is called as its chain, which has base and seed in its name. What is known to be in bases
     (`truth`, by image) goes along as truth.tsv, which the published code does not read.
     """
+=======
+def export(chains: Sequence[Played], folder: Path | str) -> None:
+    """Write chains in the published layout, each bundle's into a folder of its name."""
+    with written_folder(folder) as part:
+        _export(chains, part)
+
+
+def _export(chains: Sequence[Played], folder: Path) -> None:
+>>>>>>> 99093ca (A job that fails costs nobody what stood before it)
     tables: dict[Path, list[tuple[str, str]]] = {}
     for chain in chains:
-        root = Path(folder) / chain.bundle / FOLDERS[chain.first][0]
+        root = folder / chain.bundle / FOLDERS[chain.first][0]
         for generation, file in enumerate(chain.generations()):
             if file.suffix.lower() == TEXT:
                 told = tables.setdefault(root / f"gen-{generation}.csv", [])
