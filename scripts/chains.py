@@ -212,6 +212,20 @@ def leads_out(link: Path, folder: Path) -> bool:
     return not Path(os.path.realpath(link)).is_relative_to(os.path.realpath(folder))
 
 
+def check_folders(place: Path, folder: Path) -> None:
+    """Raises UserError if a file is where a chain's folder belongs, or one of those in it."""
+    for path in (
+        folder,
+        place,
+        *(place / name for name in ("captions", "candidates", "attention")),
+    ):
+        if path.exists() and not path.is_dir():
+            raise UserError(
+                f"{path}: this is a file, and the game needs a folder of that name. Move the file"
+                " elsewhere."
+            )
+
+
 def check_links(place: Path, folder: Path) -> None:
     """Raises UserError if `place`, which lies in `folder`, is or holds a link that leads out of it.
 

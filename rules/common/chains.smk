@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from snakemake.logging import logger
 
-from scripts import chains
+from scripts import chains, records
 from scripts.bundles import Bundle
 from scripts.chains import BaseFiles
 
@@ -22,6 +22,7 @@ def chain_called(name):
     chain = chain_named(name)
     bundle_called(chain.bundle).check_files()
     check_links(name)
+    check_standing(chain)
     return chain
 
 
@@ -39,8 +40,21 @@ def chain_named(name):
 
 @lru_cache(maxsize=None)
 def check_links(name):
-    """Nothing in results/<name>/ may lead out of results/."""
+    """Nothing in results/<name>/ may lead out of results/, or be a file instead of a folder."""
+    chains.check_folders(Path("results", name), Path("results"))
     chains.check_links(Path("results", name), Path("results"))
+
+
+@lru_cache(maxsize=None)
+def what_stands(name):
+    """With what the rounds in results/<name>/ were played, before this call plays any."""
+    return records.played(Path("results", name))
+
+
+def check_standing(*to_play):
+    """No call may change what a chain that stands was played with."""
+    stand = {chain: what_stands(chain.name) for chain in to_play}
+    records.check(stand, config["captioner"]["beam"], "results")
 
 
 def chain_of(wildcards):
@@ -64,6 +78,7 @@ def starts_with_text(wildcards):
 def every_chain(_):
     """One chain of each base file, with the seed and the bundle of the config."""
     tell_left_out()
+    check_standing(*map(chain_named, base_files().files))
     for image in base_files().files:
         chain_called(image)
     return sorted(base_files().files)

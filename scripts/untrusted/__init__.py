@@ -8,7 +8,7 @@ numbers, strings and one empty class.
 from scripts.untrusted.checkpoints import LEGACY, ZIPPED, load_checkpoint
 from scripts.untrusted.files import FORMATS, MIB, guess, open_file
 from scripts.untrusted.pickles import load_captions_pickle, load_vocabulary_pickle
-from scripts.untrusted.pictures import open_picture
+from scripts.untrusted.pictures import open_picture, read_notes
 from scripts.untrusted.texts import (
     MAX_TEXT,
     decode,
@@ -37,6 +37,7 @@ __all__ = [
     "parse_json",
     "read_bytes",
     "read_json",
+    "read_notes",
     "read_text",
     "read_yaml",
 ]

@@ -51,6 +51,17 @@ def open_picture(path: Path | str, note: Note | None = None) -> Image.Image:
                 raise _unreadable(path, head, error) from None
 
 
+def read_notes(path: Path | str) -> dict[str, str]:
+    """The notes in a PNG, as far as they stand before its pixels. Raises UserError."""
+    path = Path(path)
+    with open_file(path, MAX_BYTES) as file:
+        try:
+            with Image.open(file, formats=["PNG"]) as picture:
+                return {key: note for key, note in picture.info.items() if isinstance(note, str)}
+        except Exception:  # decoders meet hostile bytes with nearly any exception
+            raise UserError(f"{path}: this is not a PNG, or a damaged one.") from None
+
+
 def _decode(path: Path, file: BinaryIO, head: bytes, note: Note | None) -> Image.Image:
     """The first frame; raises UserError for what can be told, and anything for broken bytes."""
     format_ = picture_format(head)

@@ -1,0 +1,184 @@
+"""What the records in results/<chain>/ tell: with what its rounds were played."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import astuple, dataclass, fields
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from scripts.chains import Chain
+from scripts.errors import UserError
+from scripts.untrusted import read_json, read_notes
+
+SHOWN = 10  # chains that are named in a message
+ROUND = re.compile(r"round([1-9][0-9]*)\.(json|png|txt)")
+
+
+def read(path: Path | str) -> dict[str, Any]:
+    """The record in a JSON file. Raises UserError if it cannot be read, or is no record."""
+    record = read_json(path)
+    if not isinstance(record, dict):
+        raise UserError(f"{path}: this is not a record, which holds names and values.")
+    return record
+
+
+@dataclass(frozen=True)
+class Played:
+    """With what a round was played; None where nothing tells."""
+
+    image: str | None = None
+    seed: Any = None
+    bundle: str | None = None
+    beam: Any = None
+
+    def told(self, names: Iterable[str]) -> str:
+        """Some of it, in words."""
+        return ", ".join(f"{WORDS[name]} {getattr(self, name)}" for name in names)
+
+    def unlike(self, other: Played) -> list[str]:
+        """The names of what is known of both, and differs."""
+        pairs = zip(fields(self), astuple(self), astuple(other), strict=True)
+        return [f.name for f, a, b in pairs if None not in (a, b) and repr(a) != repr(b)]
+
+
+WORDS = {"image": "image", "seed": "seed", "bundle": "bundle", "beam": "captioner.beam"}
+
+
+def played(folder: Path | str) -> dict[int, Played]:
+    """With what each round in a chain's folder was played, in order."""
+    folder = Path(folder)
+    return {number: _played(folder, number) for number in numbers(folder)}
+
+
+def numbers(folder: Path) -> list[int]:
+    """The rounds of which a folder holds any file."""
+    places = (folder, folder / "captions")
+    names = [path.name for place in places if place.is_dir() for path in place.iterdir()]
+    return sorted({int(found[1]) for name in names if (found := ROUND.fullmatch(name))})
+
+
+def _played(folder: Path, number: int) -> Played:
+    record = _or_nothing(read, folder / f"round{number}.json")
+    if not record:
+        record = _or_nothing(read_notes, folder / f"round{number}.png")
+        seed = record.get("seed", "")
+        record["seed"] = int(seed) if seed.isdecimal() and len(seed) <= 20 else None
+        record["bundle"] = {"name": record.get("bundle")}
+    said = record.get("captioner")
+    if not isinstance(said, dict):
+        said = _or_nothing(read, folder / "captions" / f"round{number}.json")
+    bundle = record.get("bundle")
+    if not isinstance(bundle, dict) or bundle.get("name") is None:
+        bundle = said.get("bundle")
+    return Played(
+        record.get("image"),
+        record.get("seed"),
+        bundle.get("name") if isinstance(bundle, dict) else None,
+        said.get("beam"),
+    )
+
+
+def _or_nothing(reader: Callable[[Path], Mapping[str, Any]], path: Path) -> dict[str, Any]:
+    try:
+        return dict(reader(path))
+    except UserError:  # what it cannot tell is no reason not to play
+        return {}
+
+
+def check(stand: Mapping[Chain, Mapping[int, Played]], beam: int, results: Path | str) -> None:
+    """Raises UserError if rounds stand that were played otherwise than their chain would be now.
+
+    A chain keeps the seed, bundle and beam that it began with: a call which would change them is
+    told what stands, and how to play beside it.
+    """
+    mixed, other = [], []
+    for chain, rounds in stand.items():
+        now = Played(chain.image, chain.seed, chain.bundle, beam)
+        place = Path(results, chain.name)
+        groups = _groups(rounds)
+        if len(groups) > 1:
+            mixed.append(f"{place} holds rounds of different games: {_told(groups)}.")
+        elif groups and (names := groups[0][1].unlike(now)):
+            other.append((chain, groups[0][1], now, names))
+    if mixed:
+        rest = "Move what is there elsewhere or remove it, and play again."
+        raise UserError("\n".join([*_some(mixed), rest]))
+    if len(other) == 1:
+        raise UserError(_alone(*other[0], Path(results)))
+    if other:
+        raise UserError(_many(other, Path(results)))
+
+
+def _groups(stand: Mapping[int, Played]) -> list[tuple[list[int], Played]]:
+    """Rounds that were played alike, and with what."""
+    groups: list[tuple[list[int], Played]] = []
+    for number, how in stand.items():
+        alike = next((place for place, (_, one) in enumerate(groups) if not one.unlike(how)), None)
+        if alike is None:
+            groups.append(([number], how))
+            continue
+        rounds, one = groups[alike]
+        known = (b if a is None else a for a, b in zip(astuple(one), astuple(how), strict=True))
+        groups[alike] = ([*rounds, number], Played(*known))
+    return groups
+
+
+def _told(groups: list[tuple[list[int], Played]]) -> str:
+    """Which rounds were played with what, as far as that differs."""
+    first = groups[0][1]
+    names = dict.fromkeys(name for _, how in groups for name in first.unlike(how))
+    told = [f"{_ranges(rounds)} with {how.told(names)}" for rounds, how in groups]
+    return "; ".join(told)
+
+
+def _ranges(rounds: list[int]) -> str:
+    """Numbers in words: round 1, rounds 3–24."""
+    runs = []
+    for _, run in groupby(enumerate(rounds), lambda pair: pair[1] - pair[0]):
+        run = [number for _, number in run]
+        runs.append(str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}")
+    return f"round{'s' if len(rounds) > 1 else ''} {', '.join(runs)}"
+
+
+def _alone(chain: Chain, then: Played, now: Played, names: list[str], results: Path) -> str:
+    place = results / chain.name
+    beside = _beside(chain, names)
+    instead = f"Ask for {results / beside}/… to play that beside it" if beside else ""
+    if not beside and names == ["beam"]:
+        instead = f"Set {then.told(names)} to go on with it"
+    anew = f"move {place} elsewhere or remove it to play it anew"
+    whose = "this call's is" if beside or names == ["beam"] else "its name stands for"
+    return (
+        f"{place} was played with {then.told(names)}; {whose} {now.told(names)}. Nothing was"
+        f" changed. {f'{instead}, or {anew}' if instead else anew.capitalize()}."
+    )
+
+
+def _many(other: list[tuple[Chain, Played, Played, list[str]]], results: Path) -> str:
+    lines = [
+        f"{results / chain.name} was played with {then.told(names)}; this call's is"
+        f" {now.told(names)}."
+        for chain, then, now, names in other
+    ]
+    beside = next((b for chain, _, _, names in other if (b := _beside(chain, names))), None)
+    instead = (
+        f"Ask for {results / beside}/… and so on to play beside them, or move" if beside else ""
+    )
+    anew = f"{instead or 'Move'} these folders elsewhere or remove them to play them anew."
+    return "\n".join([*_some(lines), f"Nothing was changed. {anew}"])
+
+
+def _some(lines: list[str]) -> list[str]:
+    more = [f"… and {len(lines) - SHOWN} more."] if len(lines) > SHOWN else []
+    return lines[:SHOWN] + more
+
+
+def _beside(chain: Chain, names: Iterable[str]) -> str:
+    """The name of a chain of its own for the config's seed and bundle; "" if there is none."""
+    seed = f"@{chain.seed}" if "seed" in names or "@" in chain.name else ""
+    bundle = f"+{chain.bundle}" if "bundle" in names or "+" in chain.name else ""
+    name = f"{chain.image}{seed}{bundle}"
+    return name if "image" not in names and name != chain.name else ""
