@@ -34,7 +34,10 @@ def test_weights_that_are_damaged_cost_no_picture(new_game: Callable[[], Game]):
     assert game.contents()["cow/round1.png"] != old["cow/round1.png"]
     path.write_bytes(weights)
     game.play("all", *FIGURES)
-    assert game.contents() == old
+    again = game.contents()
+    assert {name: again[name] for name in old if "index" not in name} == {
+        name: content for name, content in old.items() if "index" not in name
+    }
 
 
 def test_settings_of_a_failed_job_are_not_those_of_what_stands(new_game: Callable[[], Game]):
