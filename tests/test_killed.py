@@ -90,7 +90,7 @@ def kill(process: BaseProcess) -> None:
 
 def whole(path: Path) -> None:
     """Fails if a file is cut off anywhere."""
-    if path.suffix == ".png":
+    if path.suffix in (".png", ".webp"):
         with Image.open(path) as picture:
             picture.load()
     elif path.suffix == ".json":
