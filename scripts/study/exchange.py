@@ -60,7 +60,6 @@ class Played:
         return played if self.first == "text" else [self.base, *played]
 
 
-<<<<<<< HEAD
 def export(
     chains: Sequence[Played],
     folder: Path | str,
@@ -71,15 +70,13 @@ def export(
     A file is called as its chain, which has base and seed in its name. What is known to be in bases
     (`truth`, by image) goes along as truth.tsv, which the published code does not read.
     """
-=======
-def export(chains: Sequence[Played], folder: Path | str) -> None:
-    """Write chains in the published layout, each bundle's into a folder of its name."""
     with written_folder(folder) as part:
         _export(chains, part)
+        for bundle in {chain.bundle for chain in chains} if truth else ():
+            write_truth(truth, part / bundle / TRUTH)
 
 
 def _export(chains: Sequence[Played], folder: Path) -> None:
->>>>>>> 99093ca (A job that fails costs nobody what stood before it)
     tables: dict[Path, list[tuple[str, str]]] = {}
     for chain in chains:
         root = folder / chain.bundle / FOLDERS[chain.first][0]
@@ -92,8 +89,6 @@ def _export(chains: Sequence[Played], folder: Path) -> None:
     for table, told in tables.items():
         with written(table) as half, half.open("w", encoding="utf-8", newline="") as lines:
             csv.writer(lines).writerows([("filename", "caption"), *told])
-    for bundle in {chain.bundle for chain in chains} if truth else ():
-        write_truth(truth, Path(folder) / bundle / TRUTH)
 
 
 def write_truth(truth: Mapping[str, Mapping[str, str]], table: Path) -> None:
