@@ -250,6 +250,16 @@ def test_settings_change_the_picture(tmp_path, model) -> None:
         assert (paint(**settings) != plain).any(), settings
 
 
+def test_the_end_of_a_caption_that_is_too_long_is_told(tmp_path, model) -> None:
+    player = painter(tmp_path, model("stable_diffusion"))
+    assert player.read("a red kite").unread is None
+    long = "kite " * 18 + "abc the end"  # 75 tokens of one letter each, and more
+    assert player.read(long).unread == "the end"
+    (cut,) = player.paint([long], seeds(1), "cpu")
+    (same,) = player.paint([long.removesuffix("the end")], seeds(1), "cpu")
+    assert (pixels(cut) == pixels(same)).all()
+
+
 def test_threads_see_the_same(tmp_path, model) -> None:
     player = painter(tmp_path, model("sdxl"))
     captions = ["a red kite", "a blue cow", "the old boat"]
@@ -459,10 +469,11 @@ def test_a_pipeline_that_paints_no_captions_is_refused(tmp_path, model) -> None:
 
 def test_missing_packages_are_one_message(tmp_path, model, monkeypatch) -> None:
     monkeypatch.setattr(once, "_held", {})
+    source = model("stable_diffusion")
     for name in ("diffusers", "accelerate"):
         with monkeypatch.context() as patched:
             patched.setitem(sys.modules, name, None)
-            player = painter(tmp_path, model("stable_diffusion"))
+            player = painter(tmp_path, source)
             told = message(lambda player=player: player.paint(["a"], seeds(1), "cpu"))
         assert f"the package {name} is not installed; `make models`" in told
 

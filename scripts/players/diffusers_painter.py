@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts import hub
 from scripts.errors import UserError
+from scripts.once import once
 from scripts.players import Painter, Reading
 from scripts.players.from_hub import FromHub, check_tokenizer, weights
 
@@ -135,7 +136,20 @@ class Diffusers(FromHub, Painter):
         return Loaded(pipeline.to(device), threading.Lock() if alone else nullcontext())
 
     def read(self, caption: str) -> Reading:
-        return Reading()
+        with self.explained():
+            return Reading(unread=self._unread(caption))
+
+    def _unread(self, caption: str) -> str | None:
+        """What CLIP's text encoders do not see of a long caption: all behind 75 tokens."""
+        folder = self.snapshot().folder.absolute()
+        index = json.loads((folder / INDEX).read_text("utf-8"))
+        if not index.get("tokenizer", ["", ""])[1].startswith("CLIPTokenizer"):
+            return None
+        digests = json.dumps(self.digests())
+        words = once(("words", str(folder), digests), lambda: _clip_tokenizer(folder / "tokenizer"))
+        tokens = words(caption)["input_ids"]
+        most = words.model_max_length
+        return words.decode(tokens[most - 1 : -1]).strip() if len(tokens) > most else None
 
     def paint(
         self, captions: Sequence[str], chance: Sequence[Generator], device: str
@@ -206,6 +220,13 @@ def _pipeline(name: str) -> Any:
     if "prompt" not in asked or ("image" in asked and asked["image"].default is not None):
         raise hub.Unfit(f"a {name} does not paint captions alone")
     return kind
+
+
+def _clip_tokenizer(folder: Path) -> Any:
+    from transformers import CLIPTokenizer, logging
+
+    logging.set_verbosity_error()  # that a caption is too long is told in the record
+    return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 def _text_encoder(kind: str, folder: Path, how: dict[str, Any]) -> Any:

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from scripts.bundles import Bundle
-from scripts.chains import PICTURES, TEXT, TRUTH, leads_out
-from scripts.drift.attributes import Attributes, Truth
+from scripts.chains import PICTURES, TEXT, leads_out
+from scripts.drift.attributes import TRUTH, Attributes, Truth
 from scripts.drift.chain import look, table_of, vectors_of
 from scripts.drift.texts import AT_ONCE
 from scripts.errors import UserError
