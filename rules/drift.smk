@@ -24,6 +24,7 @@ rule drift:
         mem_mb=2000,
     params:
         embedding=config["embedding"],
+        judge=config["judge"],
         truth=truth_of,
         code=code_of("scripts.drift.chain", *MEANING),
     message:

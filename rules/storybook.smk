@@ -94,8 +94,9 @@ rule study_bases:
     input:
         ART,
     output:
-        pictures=expand("docs/study/input/scene-{number:02}.png", number=range(1, 25)),
+        pictures=expand("docs/study/input/scene-{number:02}.png", number=range(1, 33)),
         texts=expand("docs/study/input/told-{number:02}.txt", number=range(1, 9)),
+        truth="docs/study/input/truth.tsv",
     message:
         "Base pictures and base texts of a study, of scenes that were never trained on"
     run:
@@ -106,6 +107,7 @@ rule study_bases:
             input,
             output.pictures,
             output.texts,
+            output.truth,
             HELD_OUT[0],
             DRAWN,
         )

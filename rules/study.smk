@@ -34,6 +34,7 @@ rule study_import:
     params:
         folder=imported_folder,
         embedding=config["embedding"],
+        judge=config["judge"],
         code=code_of("scripts.study.exchange", *MEANING),
     message:
         "Measuring the chains in {params.folder}"
@@ -86,6 +87,7 @@ rule study_chains:
             config["seed"],
             config["bundle"],
             input.imported,
+            passage_of_config(),
         )
 
 
@@ -223,6 +225,53 @@ rule study_comparisons:
         from scripts.study import comparisons
 
         tell(comparisons.write, input.chains, output[0], params.generations)
+
+
+rule study_doses:
+    input:
+        curves="results/study/curves.tsv",
+        attributes="results/study/attributes.tsv",
+    output:
+        table="results/study/doses.tsv",
+        plot=report(
+            "results/study/doses.svg",
+            category="Study",
+            subcategory="What chains keep",
+            labels={"figure": "doses and responses"},
+            caption="report/doses.rst",
+        ),
+    params:
+        code=code_of("scripts.study.doses"),
+    message:
+        "Doses and responses of the study"
+    run:
+        from scripts.study import doses
+
+        tell(doses.write, input.curves, input.attributes, output.table)
+        tell(doses.draw, output.table, output.plot)
+
+
+rule study_baselines:
+    input:
+        chains="results/study/chains.tsv",
+        vectors=study_vectors,
+    output:
+        "results/study/baselines.tsv",
+    params:
+        generations=STUDY["generations"],
+        code=code_of("scripts.study.baselines"),
+    message:
+        "How much of the study's drift is the loop's own"
+    run:
+        from scripts.study import baselines
+
+        tell(
+            baselines.write,
+            input.chains,
+            input.vectors,
+            output[0],
+            params.generations,
+        )
 
 
 rule study_attractors:

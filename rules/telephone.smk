@@ -33,6 +33,8 @@ rule caption:
             seen_path(wildcards),
             *output,
             beam=config["captioner"]["beam"],
+            chain=chain_of(wildcards),
+            round_=round_of(wildcards),
             **tools(wildcards, threads),
         )
 

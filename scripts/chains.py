@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from scripts.untrusted.files import FORMATS
 
 PICTURES = tuple(ending for endings in FORMATS.values() for ending in endings)
 TEXT = ".txt"
+TRUTH = "truth.tsv"  # beside base files: what is in them, for the figures of drift
 ENDLESS = re.compile(r"(.+)\1{19}$")
 PATHVAR = re.compile(r"<[a-z][a-z0-9_]*>")
 LARGEST_SEED = 2**64 - 1
@@ -23,22 +24,40 @@ OWN_NAMES = ("study", "library", "verify.tsv", "index.html")
 
 @dataclass(frozen=True)
 class Chain:
-    """One game: an image, the seed and the bundle that it is played with."""
+    """One game: an image, the seed, the bundle and the passage that it is played with."""
 
     name: str
     image: str
     seed: int
-    bundle: str
+    bundle: str  # of round 1
+    bundles: tuple[str, ...] = ()  # that play in turn, a round each; none: the one above
+    passage: tuple[str, ...] = ()  # what is between the rounds: see scripts/channel.py
+
+    def bundle_at(self, round_: int) -> str:
+        """The bundle that plays a round."""
+        return self.bundles[(round_ - 1) % len(self.bundles)] if self.bundles else self.bundle
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the painter is given the first caption again and again."""
+        return "repeat" in self.passage
+
+    @property
+    def played_by(self) -> str:
+        """Bundles and passage, as the name writes them: what a study compares."""
+        return "~".join([",".join(self.bundles) or self.bundle, *self.passage])
 
 
-def parse(name: str, seed: int, bundle: str) -> Chain:
-    """The chain called `<image>[@<seed>][+<bundle>]`; `seed` and `bundle` if the name has none.
+def parse(name: str, seed: int, bundle: str, passage: Sequence[str] = ()) -> Chain:
+    """The chain called `<image>[@<seed>][+<bundle>[,<bundle>…][~<passage>…]]`.
 
-    Raises UserError if the name is none of a chain, or not the one way to write it.
+    `seed`, `bundle` and `passage` are those of a name that has none. Raises UserError if the name
+    is none of a chain, or not the one way to write it.
     """
-    rest, plus, own_bundle = name.partition("+")
+    rest, plus, own = name.partition("+")
+    own_bundle, tilde, own_passage = own.partition("~")
     image, at, own_seed = rest.partition("@")
-    if not image or (plus and not own_bundle) or "+" in own_bundle:
+    if not image or (plus and not own) or "+" in own or (tilde and not own_passage):
         raise UserError(
             f"{name}: this is not the name of a chain. "
             "Write an image, then @ and a seed, then + and a bundle, if you like: cow@7+coco."
@@ -53,7 +72,21 @@ def parse(name: str, seed: int, bundle: str) -> Chain:
     if at and (len(own_seed) > 20 or int(own_seed) > LARGEST_SEED):
         raise UserError(f"{name}: the seed after @ is too large; {LARGEST_SEED} is the largest.")
     check_image(image)
-    return Chain(name, image, int(own_seed) if at else seed, own_bundle or bundle)
+    turns = tuple((own_bundle or bundle).split(","))
+    if not all(turns):
+        raise UserError(
+            f"{name}: a bundle is missing beside a comma; write {image}+coco,storybook."
+        )
+    if tilde:
+        passage = () if own_passage == "none" else own_passage.split("~")
+    return Chain(
+        name,
+        image,
+        int(own_seed) if at else seed,
+        turns[0],
+        turns if len(turns) > 1 else (),
+        tuple(passage),
+    )
 
 
 def parse_round(written: str, chain: str) -> int:
@@ -133,7 +166,7 @@ class BaseFiles:
                     misnamed[name] = f"the name of an image {wrong}"
                 else:
                     files[image] = (*files.get(image, ()), name)
-            elif not name.startswith("."):
+            elif not name.startswith(".") and name != TRUTH:
                 others.append(name)
         return cls(Path(folder), files, misnamed, tuple(others))
 

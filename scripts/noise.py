@@ -6,12 +6,12 @@ import torch
 from torch import Generator, Tensor
 
 
-def digest(seed: int, image: str, round_: int, candidate: int) -> bytes:
-    """The eight bytes that all chance in a picture comes from."""
+def digest(seed: int, image: str, round_: int, candidate: int | str) -> bytes:
+    """The eight bytes that all chance in a picture comes from; or in what a word names instead."""
     return hashlib.blake2b(f"{seed}/{image}/{round_}/{candidate}".encode(), digest_size=8).digest()
 
 
-def generator(seed: int, image: str, round_: int, candidate: int) -> Generator:
+def generator(seed: int, image: str, round_: int, candidate: int | str) -> Generator:
     """Where all chance of one picture comes from.
 
     Its own, and on the CPU, so that no picture depends on the device, on the order in which

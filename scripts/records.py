@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class Played:
     seed: Any = None
     bundle: str | None = None
     beam: Any = None
+    passage: str | None = None  # what is between the rounds, as names write it
 
     def told(self, names: Iterable[str]) -> str:
         """Some of it, in words."""
@@ -44,7 +45,13 @@ class Played:
         return [f.name for f, a, b in pairs if None not in (a, b) and repr(a) != repr(b)]
 
 
-WORDS = {"image": "image", "seed": "seed", "bundle": "bundle", "beam": "captioner.beam"}
+WORDS = {
+    "image": "image",
+    "seed": "seed",
+    "bundle": "bundle",
+    "beam": "captioner.beam",
+    "passage": "channel",
+}
 
 
 def played(folder: Path | str) -> dict[int, Played]:
@@ -62,6 +69,7 @@ def numbers(folder: Path) -> list[int]:
 
 def _played(folder: Path, number: int) -> Played:
     record = _or_nothing(read, folder / f"round{number}.json")
+    passage = _passage(record) if record else None
     if not record:
         record = _or_nothing(read_notes, folder / f"round{number}.png")
         seed = record.get("seed", "")
@@ -78,7 +86,14 @@ def _played(folder: Path, number: int) -> Played:
         record.get("seed"),
         bundle.get("name") if isinstance(bundle, dict) else None,
         said.get("beam"),
+        _passage(said) if passage is None and "beam" in said else passage,
     )
+
+
+def _passage(record: Mapping[str, Any]) -> str:
+    """What a record says of what was between the rounds; only such chains' records do."""
+    told = record.get("passage")
+    return "~".join(map(str, told)) if isinstance(told, list) and told else "none"
 
 
 def _or_nothing(reader: Callable[[Path], Mapping[str, Any]], path: Path) -> dict[str, Any]:
@@ -96,7 +111,9 @@ def check(stand: Mapping[Chain, Mapping[int, Played]], beam: int, results: Path 
     """
     mixed, other = [], []
     for chain, rounds in stand.items():
-        now = Played(chain.image, chain.seed, chain.bundle, beam)
+        passage = "~".join(chain.passage) or "none"
+        now = Played(chain.image, chain.seed, chain.bundle, beam, passage)
+        rounds = {number: _in_turn(how, chain, number) for number, how in rounds.items()}
         place = Path(results, chain.name)
         groups = _groups(rounds)
         if len(groups) > 1:
@@ -110,6 +127,11 @@ def check(stand: Mapping[Chain, Mapping[int, Played]], beam: int, results: Path 
         raise UserError(_alone(*other[0], Path(results)))
     if other:
         raise UserError(_many(other, Path(results)))
+
+
+def _in_turn(how: Played, chain: Chain, number: int) -> Played:
+    """What a round was played with; its bundle is the chain's first where it was its turn."""
+    return replace(how, bundle=chain.bundle) if how.bundle == chain.bundle_at(number) else how
 
 
 def _groups(stand: Mapping[int, Played]) -> list[tuple[list[int], Played]]:
@@ -177,8 +199,12 @@ def _some(lines: list[str]) -> list[str]:
 
 
 def _beside(chain: Chain, names: Iterable[str]) -> str:
-    """The name of a chain of its own for the config's seed and bundle; "" if there is none."""
+    """The name of a chain of its own for what the config says now; "" if there is none."""
     seed = f"@{chain.seed}" if "seed" in names or "@" in chain.name else ""
-    bundle = f"+{chain.bundle}" if "bundle" in names or "+" in chain.name else ""
-    name = f"{chain.image}{seed}{bundle}"
+    own = chain.name.partition("+")[2]
+    bundles = ",".join(chain.bundles) or chain.bundle
+    bundle = bundles if "bundle" in names or own.partition("~")[0] else ""
+    passage = "~".join(chain.passage) or "none"
+    tail = f"~{passage}" if "passage" in names or "~" in own else ""
+    name = f"{chain.image}{seed}{'+' if bundle or tail else ''}{bundle}{tail}"
     return name if "image" not in names and name != chain.name else ""

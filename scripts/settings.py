@@ -88,7 +88,7 @@ def fit(value: Any) -> Any:
 
 
 def read_numbers(value: Any, schema: dict[str, Any]) -> Any:
-    """The same settings, with numbers for texts where the schema wants numbers.
+    """The same settings, with numbers, true and false for texts where the schema wants them.
 
     (What is inside of a section comes from the command line as text: captioner='{beam: 5}'.)
     """
@@ -101,6 +101,8 @@ def read_numbers(value: Any, schema: dict[str, Any]) -> Any:
     wanted = {"integer", "number"} & ({kinds} if isinstance(kinds, str) else set(kinds))
     if wanted and isinstance(value, str) and NUMBER.fullmatch(value):
         return int(value) if value.isdigit() else fit(float(value))
+    if kinds == "boolean" and value in ("true", "false"):
+        return value == "true"
     return value
 
 

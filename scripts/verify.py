@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from scripts.bundles import Bundle
-from scripts.chains import TEXT, BaseFiles, Chain
+from scripts.chains import BaseFiles, Chain
 from scripts.devices import choose_device
 from scripts.errors import UserError
 from scripts.files import written
-from scripts.stages.caption import describe
+from scripts.stages.caption import hear
 from scripts.stages.generate import caption_to_paint, digests, paint, versions
-from scripts.untrusted import open_picture, read_text
+from scripts.untrusted import open_picture
 
 SHOWN = 20  # differences that are told; the table has all
 COLUMNS = ("chain", "round", "stage", "same", "difference")
@@ -70,7 +70,7 @@ def verify(
         raise UserError("results/ holds no recorded round; play a game first.")
     chosen = [stage for stage in every if stage.draw < share] or [min(every, key=_by_draw)]
     found = [
-        (stage, _again(stage, bundle_called(stage.chain.bundle), device, threads))
+        (stage, _again(stage, bundle_called(stage.chain.bundle_at(stage.round_)), device, threads))
         for stage in chosen
     ]
     with written(table) as part:
@@ -108,10 +108,9 @@ def _caption(
     source = stage.file("png", back=1)
     if stage.round_ == 1:
         source = BaseFiles.read("input").find(stage.chain.image)
-    if source.suffix.lower() == TEXT:
-        again = read_text(source)
-    else:
-        again = describe(open_picture(source), bundle, device, threads, beam)[0].caption
+    elif stage.chain.repeats:
+        source = stage.file("txt").with_name("round1.txt")
+    again = hear(source, bundle, device, threads, beam, stage.chain, stage.round_)["caption"]
     return "" if again == said else f"the caption of {source} was {said!r} and is {again!r}"
 
 

@@ -146,10 +146,20 @@ def test_every_setting_is_explained_and_has_its_default():
         "rounds": 5,
         "candidates": 16,
         "device": "auto",
-        "captioner": {"beam": 1},
+        "captioner": {"beam": 1, "temperature": 0, "top_p": 1},
+        "channel": [],
         "embedding": "all-MiniLM-L6-v2",
+        "judge": None,
         "library": "input",
-        "study": {"bases": ["*"], "seeds": [], "bundles": [], "imported": [], "generations": 20},
+        "study": {
+            "bases": ["*"],
+            "seeds": [],
+            "bundles": [],
+            "channels": [],
+            "baselines": False,
+            "imported": [],
+            "generations": 20,
+        },
         "verify": 0.1,
     }
     schema = settings.load_schema(str(SCHEMA))

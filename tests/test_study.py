@@ -19,6 +19,7 @@ from scripts import settings
 from scripts.bundles import Bundle
 from scripts.chains import BaseFiles
 from scripts.drift import texts
+from scripts.drift.attributes import Truth
 from scripts.errors import UserError
 from scripts.study import attributes, exchange, intervals, semantic_drift, survival
 from scripts.study.attractors import Rest, rest
@@ -66,7 +67,11 @@ def test_the_study_that_is_told_of_can_be_played():
     config = settings.read(folder / "config.yaml", ROOT / "rules/schemas/config.schema.yaml")
     images = BaseFiles.read(folder / "input").files
     assert sum(file.endswith(".png") for (file,) in images.values()) >= 24
-    assert len(names(images, {**STUDY, **config["study"]}, 100, "storybook")) == 4 * len(images)
+    assert len(images) >= 40
+    chains = names(images, {**STUDY, **config["study"]}, 100, "storybook")
+    # undisturbed, three levels of two channels, painters alone
+    assert len(chains) == 4 * (1 + 3 * 2 + 1) * len(images)
+    assert set(Truth.read(folder / "input").rows) == {n for n in images if "scene" in n}
     assert config["rounds"] >= 20
     assert (folder / "models" / "storybook" / "bundle.yaml").exists()
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from snakemake.logging import logger
 
-from scripts import chains, records
+from scripts import chains, channel, records
 from scripts.bundles import Bundle
 from scripts.chains import BaseFiles
 
@@ -20,7 +20,8 @@ def base_files():
 def chain_called(name):
     """The chain of this name, once it is known that it can be played."""
     chain = chain_named(name)
-    bundle_called(chain.bundle).check_files()
+    for bundle in chain.bundles or (chain.bundle,):
+        bundle_called(bundle).check_files()
     check_links(name)
     check_standing(chain)
     return chain
@@ -29,13 +30,32 @@ def chain_called(name):
 def chain_named(name):
     """The chain of this name, once it is known that its base file is there."""
     try:
-        chain = chains.parse(name, config["seed"], config["bundle"])
+        chain = chains.parse(
+            name, config["seed"], config["bundle"], passage_of_config()
+        )
+        channel.Passage.read(chain.passage, name)
         base_files().find(chain.image)
     except UserError:
         base_files().check_name(name)  # photo@2.png is there, photo.png is not
         raise
     # Chance hangs on the image's name: the same for é as one character and as two.
     return replace(chain, image=chains.composed(chain.image))
+
+
+@lru_cache
+def passage_of_config():
+    """What is between the rounds of chains whose names do not say."""
+    found, how = list(config["channel"]), config["captioner"]
+    if how.get("temperature"):
+        found.append(f"temperature-{how['temperature']:g}")
+        found += [f"top_p-{how['top_p']:g}"] if how.get("top_p", 1) < 1 else []
+    channel.Passage.read(found, "config: channel")
+    if found and how["beam"] > 1 and how.get("temperature"):
+        raise UserError(
+            "config: captioner: captions are either sampled (temperature) or searched for"
+            " (beam); set the temperature to 0 or the beam to 1."
+        )
+    return tuple(found)
 
 
 @lru_cache(maxsize=None)
@@ -97,7 +117,10 @@ def bundle_called(name):
 
 
 def bundle_of(wildcards):
-    return bundle_called(chain_of(wildcards).bundle)
+    """The bundle that plays a round, or the first one of a chain."""
+    chain = chain_of(wildcards)
+    turn = round_of(wildcards) if "round" in wildcards.keys() else 1
+    return bundle_called(chain.bundle_at(turn))
 
 
 @asked

@@ -61,5 +61,6 @@ def measures(bundle, input, params, threads):
         "bundle": bundle,
         "attributes": next(iter(input.attributes), None),
         "embedding": params.embedding,
+        "judge": params.judge,
         "threads": threads,
     }

@@ -17,7 +17,9 @@ def recipe_of(wildcards):
 
     (On the same machine, with the same versions of packages.)
     """
-    players = bundle_of(wildcards).players
+    chain = chain_of(wildcards)
+    turns = [bundle_called(name) for name in chain.bundles or (chain.bundle,)]
+    players = [player for bundle in turns for player in bundle.players]
     everything = {
         "base": digest(base_of(wildcards)),
         "image": chain_of(wildcards).image,
@@ -26,6 +28,7 @@ def recipe_of(wildcards):
         "files": [player.digests() for player in players],
         "code": code_of(CAPTION, GENERATE, *(m for p in players for m in p.code)),
         **wider_beam(),
+        **passage_told(wildcards),
     }
     return hashlib.sha256(json.dumps(everything).encode()).hexdigest()
 
@@ -49,6 +52,8 @@ def what_is_seen(wildcards):
     if not last:
         # Its content counts, as the parameter `base`; its time does not.
         return ancient(base_of(wildcards))
+    if chain_of(wildcards).repeats:
+        return f"results/{wildcards.chain}/round1.txt"
     picture = f"results/{wildcards.chain}/round{last}.png"
     record = f"results/{wildcards.chain}/round{last}.json"
     if os.path.exists(picture) or not os.path.exists(record):
@@ -64,7 +69,16 @@ def what_is_seen(wildcards):
 def seen_path(wildcards):
     """The path of what is seen, whatever stands for it among the inputs."""
     last = round_of(wildcards) - 1
+    if last and chain_of(wildcards).repeats:
+        return f"results/{wildcards.chain}/round1.txt"
     return f"results/{wildcards.chain}/round{last}.png" if last else base_of(wildcards)
+
+
+def is_text(wildcards):
+    """Whether what is seen is a text, for which no captioner is needed."""
+    if round_of(wildcards) > 1:
+        return chain_of(wildcards).repeats
+    return starts_with_text(wildcards)
 
 
 @asked
@@ -76,7 +90,7 @@ def base_content(wildcards):
 @asked
 def captioner_files(wildcards):
     """The captioner's weights and words; a base text needs no captioner."""
-    if round_of(wildcards) == 1 and starts_with_text(wildcards):
+    if is_text(wildcards):
         return []
     return files_of(captioner_of(wildcards))
 
@@ -93,7 +107,20 @@ def captioner_settings(wildcards):
     """The captioner's settings, and how it searches for captions."""
     if not captioner_files(wildcards):
         return {}
-    return {**captioner_of(wildcards).settings, **wider_beam()}
+    return {
+        **captioner_of(wildcards).settings,
+        **wider_beam(),
+        **passage_told(wildcards),
+    }
+
+
+def passage_told(wildcards):
+    """What is between the rounds, if anything is, and what its chance hangs on."""
+    chain = chain_of(wildcards)
+    told = channel.Passage.read(chain.passage, chain.name).told
+    if not told:
+        return {}
+    return {"passage": {**told, "seed": chain.seed, "image": chain.image}}
 
 
 def wider_beam():

@@ -6,7 +6,7 @@ STUDY = {**settings.defaults(SCHEMA)["study"], **config["study"]}
 STUDY_TABLES = [  # that its page shows
     *("chains", "curves", "mcd", "halflife", "attractors", "ends", "settled"),
     *("comparisons", "themes", "basins", "transitions", "diversity", "attraction"),
-    "survival",
+    *("survival", "doses", "baselines"),
 ]
 
 
@@ -14,7 +14,13 @@ STUDY_TABLES = [  # that its page shows
 def study_chains(_=None):
     """The chains of the study, once it is known that all can be played."""
     check_links("study")
-    names = studied.names(base_files().files, STUDY, config["seed"], config["bundle"])
+    names = studied.names(
+        base_files().files,
+        STUDY,
+        config["seed"],
+        config["bundle"],
+        passage_of_config(),
+    )
     for name in names:
         chain_called(name)
     if not names and not STUDY["imported"]:
@@ -51,7 +57,7 @@ def study_bases(_=None):
 
 @asked
 def imported_tables(_):
-    bundles = {chain_called(name).bundle for name in study_chains()}
+    bundles = {chain_called(name).played_by for name in study_chains()}
     studied.check_imported(STUDY["imported"], bundles)
     return [
         f"results/study/imported/{number}.tsv"
@@ -101,7 +107,7 @@ def played():
     return [
         Played(
             name,
-            chain_called(name).bundle,
+            chain_called(name).played_by,
             Path(base),
             [Path(f"results/{name}/round{n}.txt") for n in rounds],
             [Path(f"results/{name}/round{n}.png") for n in rounds],

@@ -7,7 +7,7 @@ torchvision in front; the published weights have ResNet-152 (He et al. 2016, arX
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from scripts.backbones import classifier
@@ -157,6 +157,34 @@ class Decoder(nn.Module):
             ended += zip(begun, scores.tolist(), strict=True)
         return sorted(ended, key=lambda caption: -caption[1])[:width]
 
+    def sample(
+        self, features: Tensor, temperature: float, top_p: float, chance: Generator
+    ) -> tuple[list[int], float]:
+        """A caption of one picture, each word drawn from those that are likely enough.
+
+        Logits are divided by the temperature; of the words that follow, the likeliest ones that
+        have at least `top_p` of all chances together are drawn from (nucleus sampling; Holtzman et
+        al. 2020, arXiv 1904.09751). Takes features (1, E), and draws one number in [0, 1) a word
+        from a generator on the CPU. Gives ids without <end>, and the natural logarithm of the
+        caption's probability as the network has it, <end> included.
+        """
+        inputs, state = features, None  # (1, E)
+        said, score = [], 0.0
+        for _ in range(self.max_words):
+            logits, state = self.say(inputs, state)  # (1, V)
+            plain = logits[0].double().cpu()
+            chances, words = (plain / temperature).softmax(dim=0).sort(descending=True, stable=True)
+            total = chances.cumsum(dim=0)  # (V,)
+            number = int((total < top_p).sum()) + 1
+            at = torch.rand(1, generator=chance).double() * total[min(number, len(total)) - 1]
+            word = words[min(int((total <= at).sum()), len(words) - 1)]
+            score += float(plain.log_softmax(dim=0)[word])
+            if word == END:
+                break
+            said.append(int(word))
+            inputs = self.embedding(word[None].to(features.device))  # (1, E)
+        return said, score
+
 
 class Captioner(nn.Module):
     """Says in words what is in a picture."""
@@ -187,3 +215,10 @@ class Captioner(nn.Module):
         <end> included. A beam of 1 finds Decoder.greedy's caption.
         """
         return self.decoder.beam(self.encoder(picture), beam)
+
+    @torch.inference_mode()
+    def sample(
+        self, picture: Tensor, temperature: float, top_p: float, chance: Generator
+    ) -> tuple[list[int], float]:
+        """A caption of a picture (1, 3, S, S) that is drawn by chance: see Decoder.sample."""
+        return self.decoder.sample(self.encoder(picture), temperature, top_p, chance)

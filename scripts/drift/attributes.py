@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts import settings
+from scripts.chains import TRUTH
 from scripts.errors import UserError
 from scripts.tables import ENDINGS, NA, TEXTS
 
-TRUTH = "truth.tsv"  # beside base files: what is in them
 SCHEMA = Path(__file__).parent.parent.parent / "rules" / "schemas" / "attributes.schema.yaml"
 
 

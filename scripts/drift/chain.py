@@ -19,6 +19,7 @@ from scripts.drift.attributes import Attributes
 from scripts.drift.measures import MEASURES, Played
 from scripts.drift.pictures import pixels
 from scripts.files import written
+from scripts.judge import Judge
 from scripts.meaning import Meaning
 from scripts.tables import Row, write_rows
 from scripts.untrusted import open_picture, read_text
@@ -35,6 +36,7 @@ def write(
     attributes: Path | str | None,
     embedding: str,
     threads: int,
+    judge: str | None = None,
     truth: Mapping[str, str] | None = None,
 ) -> None:
     """Write drift.tsv, one line for each round, and the vectors that its cosines are of.
@@ -51,6 +53,7 @@ def write(
         meaning=Meaning.of(bundle),
         embedding=embedding,
         threads=threads,
+        judge=Judge.called(judge),
     )
     write_rows(table_of(played, known, truth), table)
     with written(vectors) as half, half.open("wb") as file:
@@ -82,6 +85,7 @@ def look(
     embedding: str = language.PACKAGED,
     threads: int = 1,
     at_once: int = 1,
+    judge: Judge | None = None,
 ) -> Played:
     """What a chain's captions and pictures mean.
 
@@ -92,8 +96,9 @@ def look(
     import torch
 
     torch.set_num_threads(threads)  # this thread's
-    small, seen = [], []
+    small, seen, judged = [], [], []
     for picture in pictures:
+        judged.append(judge.picture(picture) if judge else None)
         small.append(pixels(picture) if base else None)
         seen.append(meaning.picture(picture).numpy() if meaning else None)
     sentences = [meaning.sentence(caption) for caption in captions] if meaning else []
@@ -105,6 +110,9 @@ def look(
         base=meaning.picture(base).numpy() if meaning and base else None,
         pixels=tuple(small) if base else (),
         base_pixels=pixels(base) if base else None,
+        judged=_stacked(judged),
+        judged_told=_stacked([judge.sentence(one) if judge else None for one in captions]),
+        judged_base=judge.picture(base) if judge and base else None,
     )
 
 
@@ -139,5 +147,6 @@ def table_of(
 
 def vectors_of(played: Played) -> dict[str, np.ndarray]:
     """The vectors of a chain, as they are kept beside its table."""
-    found = {"meant": played.meant, "told": played.told, "seen": played.seen, "base": played.base}
+    names = ("meant", "told", "seen", "base", "judged", "judged_told", "judged_base")
+    found = {name: getattr(played, name) for name in names}
     return {name: array.astype(np.float32) for name, array in found.items() if array is not None}

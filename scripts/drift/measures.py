@@ -22,7 +22,8 @@ class Played:
 
     `captions` has R texts, `meant` (R, E) their embeddings; `told` (R, D) are captions and `seen`
     (R, D) pictures in the space of a bundle's DAMSM, `base` (D,) is the base picture there.
-    `pixels` are small pictures, of which the base is `base_pixels`.
+    `pixels` are small pictures, of which the base is `base_pixels`. What an independent judge
+    sees is in `judged` (R, J), `judged_told` and `judged_base`.
     """
 
     captions: list[str]
@@ -32,6 +33,9 @@ class Played:
     base: np.ndarray | None = None
     pixels: tuple[np.ndarray, ...] = ()
     base_pixels: np.ndarray | None = None
+    judged: Vectors = None
+    judged_told: Vectors = None
+    judged_base: np.ndarray | None = None
 
 
 Figure = Callable[[Played, int], float | int | None]  # of a chain, of the round of this place
@@ -122,6 +126,19 @@ MEASURES: dict[str, Measure] = {
     "meaning_base": Measure(
         lambda played, n: _cosine(_at(played.seen, n), played.base),
         "picture and base, in meaning", "cosine", COSINE, False, ("base", "seen"), True,
+    ),
+    "judge_own": Measure(
+        lambda played, n: _cosine(_at(played.judged, n), _at(played.judged_told, n)),
+        "picture and its own caption, to the judge", "cosine", COSINE,
+    ),
+    "judge_first": Measure(
+        lambda played, n: _cosine(_at(played.judged, n), _at(played.judged_told, 0)),
+        "picture and round 1's caption, to the judge", "cosine", COSINE, False,
+        ("first_judged_told", "judged"),
+    ),
+    "judge_base": Measure(
+        lambda played, n: _cosine(_at(played.judged, n), played.judged_base),
+        "picture and base, to the judge", "cosine", COSINE, False, ("judged_base", "judged"),
     ),
     "pixels_base": Measure(_pixels, "picture and base, in pixels", "1 − difference"),
 }  # fmt: skip

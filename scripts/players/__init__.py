@@ -94,13 +94,30 @@ class Said:
     log_probability: float | None = None
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How a caption is drawn: from which words, and by whose chance (docs/design.md)."""
+
+    temperature: float
+    top_p: float
+    chance: Generator
+
+
 class Captioner(Player):
     """Describes pictures."""
 
     role = "captioner"
+    samples: ClassVar[bool] = False  # whether it can `sample`
 
     def describe(self, pictures: Sequence[Image], device: str, beam: int = 1) -> list[list[Said]]:
         """For each RGB picture up to `beam` captions, the likeliest first.
+
+        Raises UserError if what it computes is not a number.
+        """
+        raise NotImplementedError
+
+    def sample(self, picture: Image, device: str, drawn: Sampling) -> list[Said]:
+        """A caption of an RGB picture that is drawn by chance; of one that `samples`.
 
         Raises UserError if what it computes is not a number.
         """

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from scripts.errors import UserError
-from scripts.players import Captioner, Said
+from scripts.players import Captioner, Said, Sampling
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SPECIAL = ("<start>", "<end>")  # words of the network that are no part of a caption
 
@@ -18,6 +22,7 @@ class CnnLstm(Captioner):
     """Says the words that its vocabulary numbers, the likeliest ones first."""
 
     kind = "cnn_lstm"
+    samples = True
     code = ("scripts.players.cnn_lstm", "scripts.captioner.quick")
 
     @property
@@ -33,16 +38,28 @@ class CnnLstm(Captioner):
     ) -> list[list[Said]]:
         return [self._describe(picture, device, beam) for picture in pictures]
 
+    def sample(self, picture: Image.Image, device: str, drawn: Sampling) -> list[Said]:
+        network = self.bundle.network("captioner", device)
+        ids, score = network.sample(
+            self._pixels(picture, device), drawn.temperature, drawn.top_p, drawn.chance
+        )
+        return self._sentences([(ids, score)])
+
     def _describe(self, picture: Image.Image, device: str, beam: int) -> list[Said]:
+        network = self.bundle.network("captioner", device)
+        return self._sentences(network.captions(self._pixels(picture, device), beam))
+
+    def _pixels(self, picture: Image.Image, device: str) -> Tensor:
+        """What the network sees of an RGB picture: (1, 3, S, S)."""
         from torchvision.transforms.functional import normalize, to_tensor
 
         from scripts.captioner.network import MEAN, STD
 
-        network = self.bundle.network("captioner", device)
-        side = network.config.size
+        side = self.bundle.network("captioner", device).config.size
         square = picture.resize((side, side), Image.Resampling.LANCZOS)
-        pixels = normalize(to_tensor(square), MEAN, STD)[None].to(device)  # (1, 3, S, S)
-        said = network.captions(pixels, beam)
+        return normalize(to_tensor(square), MEAN, STD)[None].to(device)
+
+    def _sentences(self, said: list[tuple[list[int], float]]) -> list[Said]:
         if not all(math.isfinite(score) for _, score in said):
             raise UserError(self.bundle.damaged("captioner"))
         return [Said(self._sentence(ids), score) for ids, score in said]

@@ -7,17 +7,21 @@ stage that runs, so that whoever only plans a game need not wait for it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from scripts import channel
 from scripts.bundles import Bundle
-from scripts.chains import TEXT
+from scripts.chains import TEXT, Chain
 from scripts.devices import choose_device
 from scripts.errors import UserError
 from scripts.files import write_json, written
+from scripts.players import Sampling
 from scripts.untrusted import open_picture, read_text
 
 if TYPE_CHECKING:
@@ -32,26 +36,17 @@ def caption(
     device: str,
     threads: int,
     beam: int = 1,
+    chain: Chain | None = None,
+    round_: int = 1,
 ) -> None:
     """Writes the caption of a picture, one line, and a JSON record of how it was found.
 
-    Of a base text, that is the text itself as one line. Raises UserError if the picture or the
-    text cannot be read, or there is nothing to say.
+    Of a text, that is the text itself as one line. `chain` and `round_` tell what is between the
+    rounds: the picture is seen, and the caption is written, as the channel lets them through.
+    Raises UserError if the picture or the text cannot be read, or there is nothing to say.
     """
-    found: dict[str, Any] = {"source": str(source)}
-    if Path(source).suffix.lower() == TEXT:
-        found["caption"] = read_text(source)
-    else:
-        picture = open_picture(source, note=_say)
-        first, *others = describe(picture, bundle, device, threads, beam)
-        if not first.caption:
-            raise UserError(f"{source}: the bundle {bundle.name} says nothing about this picture.")
-        player = bundle.captioner
-        found |= asdict(first)
-        found["beam"] = beam
-        found["others"] = [asdict(other) for other in others]
-        found["bundle"] = {"name": bundle.name, "files": player.digests()}
-        found["player"] = player.provenance()
+    found = {"source": str(source)}
+    found |= hear(source, bundle, device, threads, beam, chain, round_, note=_say)
     write_json(record, found)
     with written(text) as part:
         part.write_bytes(f"{found['caption']}\n".encode())
@@ -61,11 +56,77 @@ def _say(note: str) -> None:
     print(note, file=sys.stderr, flush=True)
 
 
+def hear(
+    source: Path | str,
+    bundle: Bundle,
+    device: str,
+    threads: int,
+    beam: int = 1,
+    chain: Chain | None = None,
+    round_: int = 1,
+    note: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """What `caption` records: the caption that comes through, and how it was found.
+
+    What is odd about the picture, and does not hinder, is told to `note`.
+    """
+    if Path(source).suffix.lower() == TEXT:
+        return {"caption": read_text(source)}
+    picture = open_picture(source, note=note)
+    first, *others = describe(picture, bundle, device, threads, beam, chain, round_)
+    if not first.caption:
+        raise UserError(f"{source}: the bundle {bundle.name} says nothing about this picture.")
+    player = bundle.captioner
+    return {
+        **asdict(first),
+        "beam": beam,
+        "others": [asdict(other) for other in others],
+        "bundle": {"name": bundle.name, "files": player.digests()},
+        "player": player.provenance(),
+        **_passed(first.caption, chain, round_),
+    }
+
+
 def describe(
-    picture: Image.Image, bundle: Bundle, device: str, threads: int, beam: int = 1
+    picture: Image.Image,
+    bundle: Bundle,
+    device: str,
+    threads: int,
+    beam: int = 1,
+    chain: Chain | None = None,
+    round_: int = 1,
 ) -> list[Said]:
-    """What the captioner says of an RGB picture: see Captioner.describe."""
+    """What the captioner says of an RGB picture, as it sees it: see Captioner.describe."""
     import torch
 
     torch.set_num_threads(threads)  # this thread's
-    return bundle.captioner.describe([picture], choose_device(device), beam)[0]
+    player, place = bundle.captioner, choose_device(device)
+    passage = channel.Passage.read(chain.passage, chain.name) if chain else channel.Passage()
+    if passage.channel and round_ > 1:
+        picture = channel.picture_through(picture, passage.channel, _chance(chain, round_))
+    if not passage.temperature:
+        return player.describe([picture], place, beam)[0]
+    if not player.samples:
+        raise UserError(
+            f"{chain.name}: captions of the bundle {bundle.name} cannot be sampled: a captioner of"
+            f" the kind {player.kind} cannot do it."
+        )
+    drawn = Sampling(passage.temperature, passage.top_p, _chance(chain, round_)("caption"))
+    return player.sample(picture, place, drawn)
+
+
+def _chance(chain: Chain, round_: int) -> channel.Chance:
+    """Where the chance of each kind comes from, in one round."""
+    return partial(channel.chance_of, chain.seed, chain.image, round_)
+
+
+def _passed(caption: str, chain: Chain | None, round_: int) -> dict[str, Any]:
+    """What a record says of what is between the rounds: what was said, and what came through."""
+    if chain is None or not chain.passage:
+        return {}
+    passage = channel.Passage.read(chain.passage, chain.name)
+    found = {"passage": list(chain.passage)} | passage.told
+    if passage.channel and round_ > 1:
+        found["said"] = caption
+        found["caption"] = channel.text_through(caption, passage.channel, _chance(chain, round_))
+    return found

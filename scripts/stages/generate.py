@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from scripts.players import Reading
 
 
+PASSED = ("channel", "said", "temperature", "top_p")  # of a caption, if something was between
+
+
 def generate(
     text: Path | str,
     picture: Path | str,
@@ -66,6 +69,7 @@ def generate(
             "files": digests(bundle),
             "sizes": {k: v for player in bundle.players for k, v in player.settings.items()},
         },
+        **({"passage": list(chain.passage)} if chain.passage else {}),
         "players": {player.role: player.provenance() for player in bundle.players},
         "size": list(image.size),
         "pixels_sha256": hashlib.sha256(image.tobytes()).hexdigest(),
@@ -132,7 +136,8 @@ def _how_sure(said: Path | str | None) -> dict[str, Any] | None:
     found = json.loads(Path(said).read_text(encoding="utf-8"))
     if "beam" not in found:
         return None
-    return {key: found[key] for key in ("beam", "log_probability")}
+    passed = {key: found[key] for key in PASSED if key in found}
+    return {key: found[key] for key in ("beam", "log_probability")} | passed
 
 
 def _notes(made: dict[str, Any]) -> PngInfo:

@@ -12,6 +12,7 @@ from scripts.storybook.artwork import Artwork
 from scripts.storybook.grammar import captions
 from scripts.storybook.render import Renderer
 from scripts.storybook.world import KINDS, Content, Layout, Scene, draw, every
+from scripts.tables import write_rows
 
 Told = tuple[Scene, list[str]]  # a scene and its captions
 
@@ -117,20 +118,26 @@ def write_study(
     artwork: list[str],
     pictures: list[str],
     texts: list[str],
+    truth: str,
     seed: int,
     trained: tuple[int, int],
 ) -> None:
     """Base pictures of scenes of a seed, and base texts: what is told of the scenes after them.
 
-    Scenes that are among the `trained` ones (a seed, and how many) are passed over.
+    What is in the pictures is told in the table `truth`. Scenes that are among the `trained` ones
+    (a seed, and how many) are passed over.
     """
     renderer = Renderer(Artwork(artwork), 256)
     others = unseen(seed, all_of(*trained))
+    known = []
     for path in pictures:
-        picture, _ = renderer.render(next(others)[0])
+        scene, told = next(others)
+        picture, _ = renderer.render(scene)
         with written(path) as half:
             picture.save(half, format="PNG", optimize=True)
+        known.append({"image": Path(path).stem, "caption": told[0]})
     for path in texts:
         told = next(others)[1]
         with written(path) as half:
             half.write_text(told[0] + "\n", encoding="utf-8")
+    write_rows(known, truth)

@@ -98,18 +98,29 @@ def _titles(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
     }
 
 
+def _shown(rows: Sequence[Row]) -> list[Row]:
+    """The rows that are drawn: against the base where that is known, else against round 1."""
+    known = {(row["first"], str(row["measure"])) for row in rows if row["mean"] is not None}
+    return [
+        row
+        for row in rows
+        if row["mean"] is not None
+        and (row["first"], str(row["measure"]).removesuffix(KEPT) + TRUE) not in known
+    ]
+
+
 def draw(compliance: Path | str, out: Path | str) -> None:
-    """Draw attributes.tsv as an SVG: panels for each attribute and reference."""
-    rows = [row for row in read_rows(compliance) if row["mean"] is not None]
+    """Draw attributes.tsv as an SVG: panels for each attribute."""
+    rows = _shown(read_rows(compliance))
     if not rows:
         _say_nothing(out)
         return
-    draw_curves(compliance, out, _titles(rows), "What captions still say", level=0.5)
+    draw_curves(rows, out, _titles(rows), "What captions still say", level=0.5)
 
 
 def draw_survival(survival: Path | str, out: Path | str) -> None:
     """Draw survival.tsv as an SVG: steps, and beneath each panel how many chains are at risk."""
-    rows = [row for row in read_rows(survival) if row["mean"] is not None]
+    rows = _shown(read_rows(survival))
     if not rows:
         _say_nothing(out)
         return

@@ -16,13 +16,21 @@ if TYPE_CHECKING:
     import numpy as np
 
 MOST_SEEDS = 10_000
+NOTHING, REPEAT = "none", "repeat"  # as scripts/channel.py has them
 
 
-def names(images: Iterable[str], study: Mapping[str, object], seed: int, bundle: str) -> list[str]:
-    """The chains of a study: every image that its globs name, with each seed and bundle.
+def names(
+    images: Iterable[str],
+    study: Mapping[str, object],
+    seed: int,
+    bundle: str,
+    passage: Sequence[str] = (),
+) -> list[str]:
+    """The chains of a study: every image that its globs name, with each seed, bundle and channel.
 
-    `study` is the config's section; `seed` and `bundle` are the config's own, which a chain's name
-    need not tell. Raises UserError if a glob names no image.
+    `study` is the config's section; `seed`, `bundle` and `passage` are the config's own, which a
+    chain's name need not tell. Baselines are more chains: painters that are given the first
+    caption again and again. Raises UserError if a glob names no image.
     """
     known = sorted(images)
     chosen: dict[str, None] = {}
@@ -36,12 +44,25 @@ def names(images: Iterable[str], study: Mapping[str, object], seed: int, bundle:
         chosen |= dict.fromkeys(found)
     seeds = study["seeds"] or [seed]
     bundles = study["bundles"] or [bundle]
+    own = "~".join(passage) or NOTHING
+    channels = [*(study.get("channels") or [own]), *([REPEAT] if study.get("baselines") else [])]
+    players = [
+        _player("" if other == bundle else other, "" if channel == own else channel)
+        for other in bundles
+        for channel in dict.fromkeys(channels)
+    ]
     return [
-        image + (f"@{one}" if one != seed else "") + (f"+{other}" if other != bundle else "")
+        image + (f"@{one}" if one != seed else "") + player
         for image in chosen
         for one in expand(seeds)
-        for other in bundles
+        for player in players
     ]
+
+
+def _player(bundle: str, channel: str) -> str:
+    """The end of a chain's name: its bundle and what is between the rounds."""
+    ending = bundle + (f"~{channel}" if channel else "")
+    return f"+{ending}" if ending else ""
 
 
 def expand(seeds: Iterable[int | str]) -> list[int]:
@@ -87,6 +108,7 @@ def join(
     seed: int,
     bundle: str,
     imported: Sequence[Path | str] = (),
+    passage: Sequence[str] = (),
 ) -> None:
     """Write the drift tables of all chains as one, which tells of each row whose it is.
 
@@ -94,7 +116,7 @@ def join(
     """
     rows: list[Row] = []
     for table, name, base in zip(tables, chains, bases, strict=True):
-        chain = parse(name, seed, bundle)
+        chain = parse(name, seed, bundle, passage)
         begins = "text" if Path(base).suffix.lower() == TEXT else "image"
         rows += [{**_whose(chain), "first": begins, **row} for row in read_rows(table)]
     for table in imported:
@@ -105,7 +127,7 @@ def join(
 
 def _whose(chain: Chain) -> Row:
     return {
-        "chain": chain.name, "image": chain.image, "seed": chain.seed, "bundle": chain.bundle,
+        "chain": chain.name, "image": chain.image, "seed": chain.seed, "bundle": chain.played_by,
         "encoder": chain.bundle,
     }  # fmt: skip
 

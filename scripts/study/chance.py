@@ -56,10 +56,10 @@ class Chance:
         begun, bases, later = [], [], []
         for name, chain in chains.items():
             own = self.vectors[name]
-            first = own.get("base") if start == "base" else own.get(start.removeprefix("first_"))
+            first = own.get(start.removeprefix("first_"))
             if first is None or end not in own:
                 continue
-            begun.append(first if start == "base" else first[0])
+            begun.append(first[0] if start.startswith("first_") else first)
             later.append(own[end])
             bases.append(str(chain[0]["image"]))
         if len(set(bases)) < 2:
@@ -159,6 +159,6 @@ def unpacked(arrays, names: Sequence[tuple[str, str]]) -> Chains:
         for column, kind in enumerate(kinds):
             rows = whole[kind][ends[place, column] - lengths[place, column] : ends[place, column]]
             if len(rows):
-                own[kind] = rows[0] if kind == "base" else rows
+                own[kind] = rows[0] if kind.endswith("base") else rows
         found[name] = own
     return found

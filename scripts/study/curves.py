@@ -75,22 +75,22 @@ def write(chains: Path | str, vectors: Sequence[Path | str], out: Path | str) ->
 def draw_measures(curves: Path | str, out: Path | str) -> None:
     """Draw curves.tsv as an SVG."""
     titles = {name: (measure.what, measure.unit) for name, measure in CURVES.items()}
-    draw(curves, out, titles, "What chains keep")
+    draw(read_rows(curves), out, titles, "What chains keep")
 
 
 def draw(
-    curves: Path | str,
+    curves: Iterable[Row],
     out: Path | str,
     names: Mapping[str, tuple[str, str]],
     title: str,
     level: float | None = None,
 ) -> None:
-    """Draw curves.tsv as an SVG: a line of panels for each measure of `names` that has a curve.
+    """Draw rows of curves.tsv as an SVG: panels of each measure of `names` that has a curve.
 
     `names` has title and unit of each; `level` is a line to be drawn across. Up to TOGETHER curves
     share a panel; more are drawn in a panel each, beside the others in grey.
     """
-    rows = [row for row in read_rows(curves) if row["mean"] is not None]
+    rows = [row for row in curves if row["mean"] is not None]
     if not rows:
         sheet, axes = plots.figure(2)
         plots.say(axes[0, 0], "nothing was measured")

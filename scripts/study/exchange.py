@@ -20,12 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from scripts.bundles import Bundle
-from scripts.chains import PICTURES, TEXT, leads_out
-from scripts.drift.attributes import TRUTH, Attributes, Truth
+from scripts.chains import PICTURES, TEXT, TRUTH, leads_out
+from scripts.drift.attributes import Attributes, Truth
 from scripts.drift.chain import look, table_of, vectors_of
 from scripts.drift.texts import AT_ONCE
 from scripts.errors import UserError
 from scripts.files import written, written_folder
+from scripts.judge import Judge
 from scripts.meaning import Meaning
 from scripts.study.chance import packed
 from scripts.tables import Row, write_rows
@@ -255,6 +256,7 @@ def measure_taken(
     attributes: Path | str | None,
     embedding: str,
     threads: int,
+    judge: str | None = None,
 ) -> None:
     """Write the drift of the chains in a folder as a study's table has it, and their vectors.
 
@@ -280,6 +282,7 @@ def measure_taken(
             embedding=embedding,
             threads=threads,
             at_once=AT_ONCE,
+            judge=Judge.called(judge),
         )
         rows += [{**whose, **row} for row in table_of(played, known, truth.of(image, known))]
         kept.append(vectors_of(played))

@@ -18,7 +18,8 @@ MOST = 60  # lines of comparisons
 ABOUT = "What each figure means, and what it does not say: `docs/drift.md` of TelephoneGAN."
 TABLES = (
     *("chains", "curves", "mcd", "halflife", "attractors", "ends", "settled", "comparisons"),
-    *("themes", "basins", "transitions", "diversity", "attraction", "survival"),
+    *("themes", "basins", "transitions", "diversity", "attraction", "survival", "doses"),
+    "baselines",
 )
 
 
@@ -48,6 +49,12 @@ def write(folder: Path | str, out: Path | str) -> None:
         markdown(tables["halflife"]),
         "![Attributes by round](attributes.svg)",
         "![Until an attribute is first lost](survival.svg)",
+        *_doses(tables["doses"]),
+        "## How much is the loop's own: Painters alone, shuffled bases, one caption",
+        "MCD of the loop; of the painter alone, which is given the first caption again and again;"
+        " of chains beside the bases of others (shuffled); and of all bases beside the end of one"
+        " chain, as if all had come to one caption. Painters alone are played with `baselines`.",
+        markdown(tables["baselines"]),
         "## Bundles side by side",
         *_compared(tables["comparisons"]),
         "## Where chains end",
@@ -170,6 +177,17 @@ def _stationary(moves: list[Row]) -> list[str]:
             )
         )  # fmt: skip
     return parts
+
+
+def _doses(doses: list[Row]) -> list[str]:
+    if doses[0]["measure"] is None:
+        return []
+    return [
+        "## Doses and responses",
+        "What is left in the last round, by the level of the channel; all measures are in"
+        " doses.tsv.",
+        "![Doses and responses](doses.svg)",
+    ]
 
 
 def _compared(pairs: list[Row]) -> list[str]:

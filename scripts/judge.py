@@ -1,0 +1,85 @@
+"""An independent judge of pictures: a model that neither captions nor paints in the game.
+
+Any model of transformers that brings pictures into one space (DINO and the like), or pictures and
+texts (CLIP, SigLIP): then it also says how well a picture fits a text. It is named in the config
+(`judge`), as a folder or as transformers knows it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from scripts.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+_loading = Lock()
+
+
+class Judge:
+    """What pictures and texts are to a model of transformers, on the CPU."""
+
+    def __init__(self, name: str) -> None:
+        """Raises UserError if the model cannot be had."""
+        from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+
+        try:
+            self.model = AutoModel.from_pretrained(name, use_safetensors=True).eval()
+            self.look = AutoImageProcessor.from_pretrained(name)
+            self.reads = hasattr(self.model, "get_text_features")
+            self.tokens = AutoTokenizer.from_pretrained(name) if self.reads else None
+        except Exception as error:
+            raise UserError(
+                f"config: the judge {name} cannot be loaded ({str(error).splitlines()[0]}); give a"
+                " folder with a model for transformers that sees pictures, or leave it out."
+            ) from None
+
+    @classmethod
+    def called(cls, name: str | None) -> Judge | None:
+        """The judge of this name, loaded once; None of no name."""
+        with _loading:
+            return _loaded(name) if name else None
+
+    def picture(self, picture: Image.Image) -> np.ndarray:
+        """An RGB picture, of unit length: (D,)."""
+        import torch
+
+        with torch.inference_mode():
+            seen = self.look(images=picture, return_tensors="pt")
+            found = self.model.get_image_features(**seen) if self.reads else self.model(**seen)
+            return _unit(found)
+
+    def sentence(self, caption: str) -> np.ndarray | None:
+        """A text, of unit length: (D,); None if the model reads none."""
+        import torch
+
+        if not self.reads:
+            return None
+        with torch.inference_mode():
+            told = self.tokens(
+                [caption], return_tensors="pt", truncation=True, padding="max_length",
+                max_length=self._longest(),
+            )  # fmt: skip
+            return _unit(self.model.get_text_features(**told))
+
+    def _longest(self) -> int:
+        """Tokens that the model reads; those trained with padding (SigLIP) want as many."""
+        return int(self.model.config.text_config.max_position_embeddings)
+
+
+@lru_cache
+def _loaded(name: str) -> Judge:
+    return Judge(name)
+
+
+def _unit(found: Any) -> np.ndarray:
+    """The vector of the whole, of what a model gives: features, its pooled or its first token."""
+    if not hasattr(found, "shape"):
+        pooled = getattr(found, "pooler_output", None)
+        found = found.last_hidden_state[:, 0] if pooled is None else pooled
+    vector = found[0].float().numpy()
+    return vector / max(float((vector**2).sum() ** 0.5), 1e-12)

@@ -1,0 +1,95 @@
+"""An independent judge of pictures: tiny random models of transformers, loaded from folders."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPModel,
+    CLIPTokenizer,
+    ViTConfig,
+    ViTImageProcessor,
+    ViTModel,
+)  # fmt: skip
+
+from scripts.drift.chain import look, table_of, vectors_of
+from scripts.drift.measures import CURVES
+from scripts.errors import UserError
+from scripts.judge import Judge
+from scripts.study.chance import Chance
+
+SMALL = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+         "num_attention_heads": 2}  # fmt: skip
+SEEN = {**SMALL, "image_size": 32, "patch_size": 16}
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("clip")
+    letters = [*"abcdefghijklmnopqrstuvwxyz"]
+    words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({word: n for n, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    tokenizer = CLIPTokenizer(vocab={w: n for n, w in enumerate(words)}, merges=[])
+    tokenizer.save_pretrained(folder)
+    text = {**SMALL, "vocab_size": len(words), "max_position_embeddings": 12,
+            "eos_token_id": len(words) - 1, "bos_token_id": len(words) - 2}  # fmt: skip
+    CLIPModel(CLIPConfig(text_config=text, vision_config=SEEN, projection_dim=8)).save_pretrained(
+        folder
+    )
+    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def dino(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("dino")
+    ViTModel(ViTConfig(**SEEN), add_pooling_layer=False).save_pretrained(folder)
+    ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return str(folder)
+
+
+def picture(seed: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 40, 3), np.uint8))
+
+
+def rows_of(judge: str) -> tuple[list[dict], dict[str, np.ndarray]]:
+    played = look(
+        picture(0), [picture(0), picture(1)], ["a cow", "a red kite"], meaning=None,
+        judge=Judge.called(judge),
+    )  # fmt: skip
+    return table_of(played, None), vectors_of(played)
+
+
+def test_a_judge_of_pictures_and_texts_compares_all(clip: str):
+    rows, vectors = rows_of(clip)
+    judge = Judge.called(clip)
+    assert rows[0]["judge_base"] == pytest.approx(1, abs=1e-5)
+    assert rows[1]["judge_base"] == pytest.approx(
+        judge.picture(picture(0)) @ judge.picture(picture(1))
+    )
+    own = judge.picture(picture(1)) @ judge.sentence("a red kite")
+    assert rows[1]["judge_own"] == pytest.approx(float(own), abs=1e-5)
+    first = judge.picture(picture(1)) @ judge.sentence("a cow")
+    assert rows[1]["judge_first"] == pytest.approx(float(first), abs=1e-5)
+    chance = Chance({("b", name): vectors for name in "xy"})
+    chains = [{**row, "chain": name, "image": name, "bundle": "b"} for name in "xy" for row in rows]
+    levels = chance.levels(chains, "judge_base")
+    assert levels[2] == pytest.approx(rows[1]["judge_base"], abs=1e-5)  # the two are alike
+    assert {"judge_own", "judge_first", "judge_base"} <= set(CURVES)
+
+
+def test_a_judge_of_pictures_alone_leaves_texts_out(dino: str):
+    rows, _ = rows_of(dino)
+    assert rows[1]["judge_own"] is None and rows[1]["judge_first"] is None
+    assert -1 <= rows[1]["judge_base"] < 1
+
+
+def test_a_judge_that_is_not_there_is_a_mistake_told_in_words(tmp_path: Path):
+    with pytest.raises(UserError, match="the judge .*nowhere cannot be loaded"):
+        Judge.called(str(tmp_path / "nowhere"))
+    assert Judge.called(None) is None
