@@ -473,6 +473,21 @@ def test_many_bundles_are_drawn_in_panels_of_their_own(tmp_path: Path):
     assert all(f"bundle-{n}: kind" in drawn for n in range(9))
 
 
+def test_what_a_page_says_in_short_is_what_its_tables_say():
+    mean = {"bundle": "b", "mcd": 0.96864, "mcd_low": 0.9, "mcd_high": 0.9996, "bases": 7,
+            "note": None}  # fmt: skip
+    life = {"bundle": "b", "first": "image", "attribute": "kind", "reference": "the base",
+            "chains": 12, "bases": 3, "last": 0.125, "last_low": None, "last_high": None,
+            "chance": 0.06666, "half_life": 2.25}  # fmt: skip
+    other = {**life, "reference": "round 1's caption"}
+    (told,) = page.in_short({"mcd": [mean], "halflife": [life, other]})
+    assert told == (
+        "`b`: MCD 0.969 (interval: 0.900 to 1.000) over 7 bases.\n\n- kind, from images: 12.5 % of"
+        " 12 chains (3 bases) say in the last round what the base says; by chance 6.7 %; half had"
+        " lost it by round 2.2."
+    )
+
+
 def test_pages_round():
     assert page.markdown([{"x": 0.96864, "y": 0.9996, "z": None}]).endswith(
         "| 0.969 | 1.000 | NA |"

@@ -3,7 +3,7 @@
 All numbers, those in sentences as well, are written here, from the tables, and rounded.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -32,6 +32,8 @@ def write(folder: Path | str, out: Path | str) -> None:
         ABOUT,
         "Intervals hold 95 % of what other bases of the same kind would give; chance is the level"
         " that the bases of other chains would reach.",
+        "## In short",
+        *in_short(tables),
         "## Mean cumulative drift (MCD) and semantic drift rate (SDR)",
         "Always against generation 0. MCD: higher is less drift. `curve` is what describes the"
         " similarities best; `sdr_b` of a·exp(−b·g) + c is told only where that is an exponential,"
@@ -97,6 +99,50 @@ def played(rows: list[Row]) -> str:
             f" {pictures}; base texts: {texts}; seeds: {len(seeds) or 'unknown'}."
         )
     return "\n".join(told)
+
+
+def in_short(tables: dict[str, list[Row]]) -> list[str]:
+    """What the tables say of each bundle, in sentences with their intervals."""
+    told = []
+    for bundle, group in by_bundle(tables["mcd"]).items():
+        lines = [f"`{bundle}`: {_mcd_said(group[-1])}"]
+        lives = [row for row in tables["halflife"] if row["bundle"] == bundle and "first" in row]
+        known = {(r["first"], r["attribute"]) for r in lives if r["reference"] == "the base"}
+        for row in lives:
+            if row["reference"] == "the base" or (row["first"], row["attribute"]) not in known:
+                lines.append(_life_said(row))
+        told.append("\n".join([lines[0], "", *(f"- {line}" for line in lines[1:])]).rstrip())
+    return told
+
+
+def _mcd_said(mean: Row) -> str:
+    if mean["mcd"] is None:
+        return "nothing of MCD could be measured."
+    over = f"; {mean['note']}" if mean["note"] else ""
+    return f"MCD {_between(mean, 'mcd')} over {mean['bases']} bases{over}."
+
+
+def _life_said(row: Row) -> str:
+    fell = "more than half keep it to the end"
+    if row["half_life"] is not None:
+        fell = f"half had lost it by round {row['half_life']:.1f}"
+    chance = "" if row["chance"] is None else f"; by chance {_percent(row['chance'])}"
+    return (
+        f"{row['attribute']}, from {row['first']}s: {_between(row, 'last', _percent)} of"
+        f" {row['chains']} chains ({row['bases']} bases) say in the last round what"
+        f" {row['reference']} says{chance}; {fell}."
+    )
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _between(row: Row, name: str, say: Callable[[float], str] = "{:.3f}".format) -> str:
+    """A figure with the ends of its interval, if there is one."""
+    if row[f"{name}_low"] is None:
+        return say(row[name])
+    return f"{say(row[name])} (interval: {say(row[f'{name}_low'])} to {say(row[f'{name}_high'])})"
 
 
 def _spread(numbers: Iterable[int]) -> str:
