@@ -1,4 +1,4 @@
-"""The classification networks of torchvision, by name, with no weights and no download."""
+"""Classification networks by name, with no weights and no download: torchvision's, and ours."""
 
 import difflib
 
@@ -7,16 +7,22 @@ import torchvision
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from scripts.efficientnet import EfficientNetLite0
+
+OURS = {"efficientnet_lite0": EfficientNetLite0}  # what torchvision lacks
+
 
 def classifier(name: str, size: int) -> nn.Module:
-    """A classification network of torchvision with random weights, and no auxiliary heads.
+    """A classification network with random weights, and no auxiliary heads.
 
     Args:
-        name: as torchvision.models names it, `resnet152` for instance.
+        name: as torchvision.models names it, `resnet152` for instance; or one of OURS.
         size: side of its pictures, in pixels; only vision transformers are made for one size.
 
     Raises ValueError if torchvision has no classification network of this name.
     """
+    if name in OURS:
+        return OURS[name]()
     known = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
         near = difflib.get_close_matches(name, known) or known
