@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from scripts import packed, winograd
-from scripts.attngan.generator import FIRST_SIDE, FirstStage, Generator, Residual, Up
+from scripts.attngan.generator import FIRST_SIDE, FirstStage, Generator, Mapping, Residual, Up
 from scripts.attngan.quick import SPREAD
 
 
@@ -45,16 +45,31 @@ class FoldedResidual(nn.Module):
         return self.conv2(functional.glu(self.conv1(x), dim=1)).add_(x)
 
 
+class FoldedMapping(nn.Module):
+    """Mapping: two linear layers."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        super().__init__()
+        self.linear1 = fuse_linear_bn_eval(mapping.linear1, mapping.norm1)
+        self.linear2 = fuse_linear_bn_eval(mapping.linear2, mapping.norm2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear2(functional.glu(self.linear1(x), dim=1))
+
+
 class FoldedFirst(nn.Module):
-    """The beginning of FirstStage: one linear layer, then its Ups."""
+    """FirstStage: what is mapped, if anything is, one linear layer, then its Ups."""
 
     def __init__(self, first: FirstStage) -> None:
         super().__init__()
+        mapped = isinstance(first.mapping, Mapping)
+        self.mapping = FoldedMapping(first.mapping) if mapped else nn.Identity()
         self.linear = fuse_linear_bn_eval(first.linear, first.norm)
         self.ups = nn.Sequential(*(FoldedUp(up) for up in first.ups))
 
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
-        x = functional.glu(self.linear(torch.cat([condition, z], dim=1)), dim=1)
+        x = self.mapping(torch.cat([condition, z], dim=1))
+        x = functional.glu(self.linear(x), dim=1)
         return self.ups(x.unflatten(1, (-1, FIRST_SIDE, FIRST_SIDE)))
 
 
@@ -63,16 +78,18 @@ FOLDED = {FirstStage: FoldedFirst, Up: FoldedUp, Residual: FoldedResidual}
 
 @torch.no_grad()
 def fold(network: Generator) -> Generator:
-    """The same generator, in evaluation mode for good, in place; it paints its last picture only.
+    """The same generator, in evaluation mode for good, in place.
 
-    Its maps have their channels last, as CPUs like it.
+    It paints its last picture only, unless its stages read those before. Its maps have their
+    channels last, as CPUs like it.
     """
     network.eval()
     slow = [(name, part) for name, part in network.named_modules() if type(part) in FOLDED]
     for name, part in slow:
         if not name.startswith("first.ups"):  # FoldedFirst has taken those
             network.set_submodule(name, FOLDED[type(part)](part))
-    network.paint = network.paint[-1:]
+    if not network.config.reads:
+        network.paint = network.paint[-1:]
     return network.to(memory_format=torch.channels_last)
 
 

@@ -36,6 +36,12 @@ class GeneratorConfig:
     # Groups of z's leading entries; each group becomes a one-hot vector, set at its largest entry:
     # categorical codes as in InfoGAN (Chen et al. 2016). Empty: z is used as it is.
     codes: tuple[int, ...] = ()
+    # M, what a small network makes of condition and noise before they are spread: what depends on
+    # several of them at once is settled there (as in StyleGAN, Karras et al. 2019). 0: none.
+    mapping: int = 0
+    reads: bool = (
+        False  # a later stage looks at the picture of the stage before, not only at its map
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "codes", tuple(self.codes))  # a list, when it was read from YAML
@@ -43,6 +49,8 @@ class GeneratorConfig:
             raise ValueError(f"stages must be at least 1, not {self.stages}")
         if sum(self.codes) > self.noise:
             raise ValueError(f"codes {self.codes} do not fit into noise of length {self.noise}")
+        if self.reads and not self.every_stage:
+            raise ValueError("stages that read the picture before need `every_stage`")
 
 
 @dataclass
@@ -114,6 +122,22 @@ class Residual(nn.Module):
         return x + self.norm2(self.conv2(y))
 
 
+class Mapping(nn.Module):
+    """Makes something of condition and noise together: (B, C + Z) -> (B, M)."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        hidden = 4 * config.mapping
+        self.linear1 = nn.Linear(config.condition + config.noise, 2 * hidden, bias=False)
+        self.norm1 = nn.BatchNorm1d(2 * hidden)
+        self.linear2 = nn.Linear(hidden, config.mapping, bias=False)
+        self.norm2 = nn.BatchNorm1d(config.mapping)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.glu(self.norm1(self.linear1(x)), dim=1)  # (B, 4M)
+        return self.norm2(self.linear2(x))
+
+
 class FirstStage(nn.Module):
     """Spreads condition and noise over 4 x 4 places and grows them to 64 x 64."""
 
@@ -121,13 +145,16 @@ class FirstStage(nn.Module):
         super().__init__()
         width = (config.first_width or config.width) * 2**FIRST_UPS  # halved by each Up
         spread = 2 * width * FIRST_SIDE**2
-        self.linear = nn.Linear(config.condition + config.noise, spread, bias=False)
+        self.mapping = Mapping(config) if config.mapping else nn.Identity()
+        size = config.mapping or config.condition + config.noise
+        self.linear = nn.Linear(size, spread, bias=False)
         self.norm = nn.BatchNorm1d(spread)
         widths = [*(width >> i for i in range(FIRST_UPS)), config.width]
         self.ups = nn.Sequential(*(Up(a, b) for a, b in zip(widths, widths[1:], strict=False)))
 
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
-        x = self.linear(torch.cat([condition, z], dim=1))  # (B, 2 * 16F' * 4 * 4), F' first_width
+        x = self.mapping(torch.cat([condition, z], dim=1))  # (B, M), or as they are
+        x = self.linear(x)  # (B, 2 * 16F' * 4 * 4), F' first_width
         x = functional.glu(self.norm(x), dim=1)  # (B, 16F' * 4 * 4)
         return self.ups(x.unflatten(1, (-1, FIRST_SIDE, FIRST_SIDE)))  # (B, F, 64, 64)
 
@@ -141,6 +168,10 @@ class NextStage(nn.Module):
         self.words = nn.Conv2d(config.sentence, width, 1, bias=False)  # U of section 3.1
         self.residuals = nn.Sequential(*(Residual(2 * width) for _ in range(config.residuals)))
         self.up = Up(2 * width, width)
+        if config.reads:
+            self.read = nn.Conv2d(3, width, 3, padding=1)
+            self.mix = nn.Conv2d(width, width, 1, bias=False)
+            nn.init.zeros_(self.mix.weight)  # at first the picture says it all
 
     def forward(self, x: Tensor, words: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
         """From a map (B, F, S, S): the next, (B, F, 2S, 2S), and the attention, (B, T, S, S)."""
@@ -149,6 +180,11 @@ class NextStage(nn.Module):
         context = context.unflatten(2, x.shape[2:])  # (B, F, S, S)
         x = self.residuals(torch.cat([x, context], dim=1))  # (B, 2F, S, S)
         return self.up(x), attention.transpose(1, 2).unflatten(2, x.shape[2:])
+
+    def look(self, picture: Tensor, x: Tensor | None = None) -> Tensor:
+        """A map (B, F, S, S) to refine, of a picture (B, 3, S, S) and the map it was painted of."""
+        seen = self.read(picture)
+        return seen if x is None else seen + self.mix(x)
 
 
 class ToPicture(nn.Module):
@@ -213,13 +249,17 @@ class Generator(nn.Module):
         """As forward, with all captions in one batch, whose makeup touches the last bits."""
         condition, mu, logvar = self.conditioning(sentence, eps)
         maps = [self.first(as_codes(z, self.config.codes), condition)]  # (B, F, 64, 64)
-        attention = []
+        attention, pictures = [], []
         for stage in self.later:
-            features, looked = stage(maps[-1], words, padding)  # (B, F, 2S, 2S), (B, T, S, S)
+            x = maps[-1]
+            if self.config.reads:
+                pictures.append(self.paint[len(pictures)](x))  # (B, 3, S, S)
+                x = stage.look(pictures[-1], x)
+            features, looked = stage(x, words, padding)  # (B, F, 2S, 2S), (B, T, S, S)
             maps.append(features)
             attention.append(looked)
-        painted = maps[-len(self.paint) :]
-        pictures = [paint(x) for paint, x in zip(self.paint, painted, strict=True)]
+        left = self.paint[len(pictures) :]
+        pictures += [paint(x) for paint, x in zip(left, maps[-len(left) :], strict=True)]
         return Painting(pictures, attention, mu, logvar, maps[-1])
 
 
