@@ -9,7 +9,8 @@ rule train:
     message:
         "Putting what was learnt into models/{config[bundle]}"
     run:
-        tell(lessons.install, input, bundle_called(config["bundle"]).folder)
+        name = config["bundle"]
+        tell(lessons.install, input, bundle_to_be(name), recipe_called(name))
 
 
 rule learn_words:
@@ -28,20 +29,21 @@ rule learn_eyes:
     input:
         dataset=dataset_of,
         words="training/{bundle}/text_encoder.txt",
+        pretrained=pretrained_eyes,
     output:
         "training/{bundle}/eyes.safetensors",
     threads: 1
     message:
         "Teaching eyes: {output}"
     run:
-        teach(lessons.eyes, wildcards, threads, *input[1:], *output)
+        teach(lessons.eyes, wildcards, threads, input.words, *output)
 
 
 rule learn_captioner:
     input:
-        dataset=dataset_of,
+        dataset=described,
         words="training/{bundle}/captioner.txt",
-        eyes="training/{bundle}/eyes.safetensors",
+        eyes=eyes_to_begin_with,
     output:
         "training/{bundle}/captioner_of_pictures.safetensors",
     threads: 1
@@ -56,10 +58,10 @@ rule learn_damsm:
         dataset=dataset_of,
         words="training/{bundle}/text_encoder.txt",
         eyes="training/{bundle}/eyes.safetensors",
-        captioner="training/{bundle}/captioner_of_pictures.safetensors",
+        captioner=eyes_that_know,
     output:
-        text="training/{bundle}/text_encoder.safetensors",
-        image="training/{bundle}/image_encoder.safetensors",
+        text="training/{bundle}/damsm_texts.safetensors",
+        image="training/{bundle}/damsm_pictures.safetensors",
     threads: 1
     message:
         "Teaching the encoders of texts and pictures: {output}"
@@ -67,14 +69,46 @@ rule learn_damsm:
         teach(lessons.damsm, wildcards, threads, *input[1:], *output)
 
 
+rule learn_first_stage:
+    input:
+        dataset=dataset_of,
+        words="training/{bundle}/text_encoder.txt",
+        text="training/{bundle}/damsm_texts.safetensors",
+    output:
+        first="training/{bundle}/first_stage.safetensors",
+        text="training/{bundle}/text_encoder.safetensors",
+    threads: 1
+    message:
+        "Teaching the painter's first stage: {output}"
+    run:
+        teach(lessons.first_stage, wildcards, threads, *input[1:], *output)
+
+
+rule learn_later_stages:
+    input:
+        dataset=dataset_of,
+        words="training/{bundle}/text_encoder.txt",
+        text="training/{bundle}/damsm_texts.safetensors",
+    output:
+        "training/{bundle}/later_stages.safetensors",
+    threads: 1
+    message:
+        "Teaching the painter's later stages on true pictures: {output}"
+    run:
+        teach(lessons.later_stages, wildcards, threads, *input[1:], *output)
+
+
 rule learn_generator:
     input:
         dataset=dataset_of,
         words="training/{bundle}/text_encoder.txt",
         text="training/{bundle}/text_encoder.safetensors",
-        eyes="training/{bundle}/image_encoder.safetensors",
+        eyes="training/{bundle}/damsm_pictures.safetensors",
+        first="training/{bundle}/first_stage.safetensors",
+        later=later_stages_of,
     output:
         "training/{bundle}/generator.safetensors",
+        image="training/{bundle}/image_encoder.safetensors",
     threads: 2
     message:
         "Teaching the painter: {output}"
@@ -99,7 +133,7 @@ rule paintings:
 
 rule refine_captioner:
     input:
-        dataset=dataset_of,
+        dataset=described,
         words="training/{bundle}/captioner.txt",
         captioner="training/{bundle}/captioner_of_pictures.safetensors",
         paintings="training/{bundle}/paintings/captions.jsonl",

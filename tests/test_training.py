@@ -9,15 +9,18 @@ import torch
 import yaml
 from conftest import Game
 from PIL import Image, ImageDraw
+from safetensors.torch import load_file
 
 from scripts.attngan.generator import Generator, GeneratorConfig, as_codes
 from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
 from scripts.attngan.quick import quicken
 from scripts.captioner.network import Captioner, CaptionerConfig
+from scripts.efficientnet import EfficientNetLite0
 from scripts.errors import UserError
 from scripts.training.captioner import lend_eyes, normalise
 from scripts.training.dataset import CaptionedPictures
 from scripts.training.known_noise import noise_for
+from scripts.training.lessons import save
 from scripts.training.progress import Progress
 from scripts.training.vocabulary import captioner_vocabulary, painter_vocabulary
 
@@ -90,6 +93,42 @@ def test_training_makes_a_bundle_that_plays(workshop: Game):
     workshop.path("input", "wish.txt").write_text("a red ball")
     workshop.play("results/wish+mine/round1.png")
     assert Image.open(workshop.path("results", "wish+mine", "round1.png")).size == (128, 128)
+
+
+def test_a_painter_may_begin_with_eyes_that_know_and_stages_that_learnt_alone(workshop: Game):
+    """Pretrained eyes, texts that learn along, stages that read, another dataset to describe."""
+    sizes = {
+        part: {**SIZES[part], "backbone": "efficientnet_lite0"}
+        for part in ("captioner", "image_encoder")
+    }
+    sizes["generator"] = {**SIZES["generator"], "mapping": 4, "reads": True}
+    recipe = {
+        **RECIPE,
+        "sizes": sizes,
+        "pretrained": "eyes.safetensors",
+        "captioner": {**RECIPE["captioner"], "dataset": "more", "eyes": 0.5, "fixed": 6},
+        "damsm": {**RECIPE["damsm"], "steps": [0, 2, 2]},
+        "generator": {**RECIPE["generator"], "polish": 0, "texts": 0.1, "together": 2},
+    }
+    torch.manual_seed(1)
+    save(EfficientNetLite0(), workshop.path("eyes.safetensors"))
+    draw_dataset(workshop.path("more"))
+    workshop.path("models", "mine", "training.yaml").write_text(yaml.safe_dump(recipe))
+    workshop.play("train", bundle="mine")
+    assert yaml.safe_load(workshop.path("models", "mine", "bundle.yaml").read_text()) == {
+        **SIZES,
+        **sizes,
+    }
+    made = workshop.path("training", "mine")
+    learnt = load_file(made / "text_encoder.safetensors")
+    before = load_file(made / "damsm_texts.safetensors")
+    assert any(not torch.equal(learnt[name], before[name]) for name in before)
+    seen = load_file(made / "captioner.safetensors")
+    kept = load_file(workshop.path("eyes.safetensors"))
+    first = "features.1.layers.0.weight"
+    assert torch.equal(seen[f"encoder.backbone.{first}"], kept[first])
+    workshop.path("input", "wish.txt").write_text("a red ball")
+    workshop.play("results/wish+mine/round2.txt")
 
 
 def test_each_lesson_shows_how_it_goes(workshop: Game):

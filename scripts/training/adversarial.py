@@ -22,6 +22,7 @@ from scripts.attngan.quick import quicken
 from scripts.attngan.text_encoder import TextEncoder
 from scripts.training import samples
 from scripts.training.dataset import Batch, CaptionedPictures
+from scripts.training.half import half
 from scripts.training.painter import (
     averaged,
     calm,
@@ -35,7 +36,6 @@ from scripts.training.progress import Progress
 from scripts.words import Vocabulary
 
 MARGIN = 76 / 64  # pictures are this much larger than what is cut out of them at random
-AVERAGE = 0.999  # of the weights that are kept, per step
 BETAS = (0.5, 0.999)  # of Adam, usual for GANs (Radford et al. 2016)
 
 
@@ -49,6 +49,7 @@ class Budget:
     width: int = 96  # of the discriminators
     matching: float = 5.0  # lambda, the weight of the DAMSM's losses: 5 for birds, 50 for COCO
     anchor: float = 0.0  # weight of the distance to the known picture; needs `codes`
+    average: float = 0.999  # of the weights that are kept, per step
 
 
 def side_of(config: GeneratorConfig) -> int:
@@ -87,7 +88,7 @@ def train(
     )
     judges.to(device).train()
     eyes = eyes.to(device).eval().requires_grad_(False)
-    average = averaged(network, AVERAGE)
+    average = averaged(network, budget.average)
     painting = torch.optim.Adam(network.parameters(), lr=budget.rate, betas=BETAS)
     judging = torch.optim.Adam(judges.parameters(), lr=budget.rate, betas=BETAS)
     parts = {
@@ -103,28 +104,30 @@ def train(
         largest = 64 * 2 ** (config.stages - 1)
         real = seen.pictures if budget.anchor else cut(seen.pictures, largest)
         real = [shrink(real, 64 * 2**stage).to(device) for stage in range(config.stages)]
-        painted = network(*inputs)
-
-        judged = sum(
-            judging_loss(judge, true, false.detach(), sentence)
-            for judge, true, false in zip(judges, real, painted.pictures, strict=True)
-        )
+        with half(device):
+            painted = network(*inputs)
+            false_ones = [picture.float() for picture in painted.pictures]
+            judged = sum(
+                judging_loss(judge, true, false.detach(), sentence)
+                for judge, true, false in zip(judges, real, false_ones, strict=True)
+            )
         judging.zero_grad()
         judged.backward()
         judging.step()
 
         judges.requires_grad_(False)
-        fooled = sum(
-            painting_loss(judge, false, sentence)
-            for judge, false in zip(judges, painted.pictures, strict=True)
-        )
-        regions, whole = eyes(painted.pictures[-1])
+        with half(device):
+            fooled = sum(
+                painting_loss(judge, false, sentence)
+                for judge, false in zip(judges, false_ones, strict=True)
+            )
+        regions, whole = eyes(false_ones[-1])
         same = identity(seen).to(device)
         matched = words_loss(regions, words, padding, same) + sentence_loss(whole, sentence, same)
-        spread = divergence(painted.mu, painted.logvar)
+        spread = divergence(painted.mu.float(), painted.logvar.float())
         loss = fooled + budget.matching * matched + spread
         if budget.anchor:
-            for true, false in zip(real, painted.pictures, strict=True):
+            for true, false in zip(real, false_ones, strict=True):
                 weights = weights_of(seen, true.shape[-1]).to(device)
                 loss = loss + budget.anchor * distance(false, true, weights, 1.0)
         painting.zero_grad()
@@ -160,7 +163,9 @@ def painting_loss(judge: Discriminator, painted: Tensor, sentence: Tensor) -> Te
 
 
 def _says(logits: Tensor, answer: float) -> Tensor:
-    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, answer))
+    return F.binary_cross_entropy_with_logits(
+        logits.float(), torch.full_like(logits, answer).float()
+    )
 
 
 def cut(pictures: Tensor, side: int) -> Tensor:

@@ -20,7 +20,7 @@ from scripts.training.vocabulary import captioner_tokens
 from scripts.words import Vocabulary
 
 PAD, START, END, UNKNOWN = range(4)
-ENOUGH = 16_000  # pictures to learn to speak from
+ENOUGH = 6_000  # pictures to learn to speak from
 LOOK_AT = 64  # pictures at once
 
 
@@ -33,6 +33,8 @@ def train(
     steps: tuple[int, int],
     batch: int = 32,
     rate: float = 1e-3,
+    eyes: float = 1.0,
+    fixed: int = 0,
     seed: int = 1,
     device: str = "cpu",
     seen_before: dict[str, Tensor],
@@ -40,8 +42,10 @@ def train(
     """A captioner that begins with the eyes of an image encoder (its state, `seen_before`).
 
     In the first `steps` batches it learns to speak while its eyes stay as they are, so that each
-    picture is looked at only once; in the second ones all of it learns. Goes on from what `folder`
-    holds. Raises UserError if captioner and image encoder have different backbones.
+    picture is looked at only once; in the second ones all of it learns, its eyes at the share
+    `eyes` of the rate, but for its first `fixed` layers. Goes on from what `folder` holds. Raises
+    UserError if captioner and image encoder have different backbones.
+    encoder have different backbones.
     """
     torch.manual_seed(seed)
     network = Captioner(config)
@@ -53,8 +57,10 @@ def train(
     show = samples.captions(
         describer(network, vocabulary), dataset.batch(samples.SHOWN, seed, -1).pictures.to(device)
     )
-    run = _begin(network, folder / "whole", steps[1], rate, show)
+    hold(network, fixed)
+    run = _begin(network, folder / "whole", steps[1], rate, show, eyes)
     for seen in run.progress.batches(dataset, batch, seed):
+        hold(network, fixed)
         pictures = normalise(spoil(seen.pictures)).to(device, memory_format=torch.channels_last)
         ids, lengths = numbered(seen.captions, vocabulary, config.max_words)
         run.learn(teacher_forcing(network, network.encoder(pictures), ids.to(device), lengths))
@@ -71,6 +77,8 @@ def refine(
     steps: int,
     batch: int = 32,
     rate: float = 1e-3,
+    eyes: float = 1.0,
+    fixed: int = 0,
     seed: int = 2,
 ) -> Captioner:
     """The captioner after `steps` more batches, one half of each the painter's own pictures.
@@ -83,9 +91,11 @@ def refine(
     network.to(memory_format=torch.channels_last).train()
     shown = paintings.batch(samples.SHOWN, seed, -1).pictures.to(device)
     show = samples.captions(describer(network, vocabulary), shown)
-    run = _begin(network, folder, steps, rate, show)
+    hold(network, fixed)
+    run = _begin(network, folder, steps, rate, show, eyes)
     half = batch // 2
     for seen in run.progress.batches(dataset, batch - half, seed):
+        hold(network, fixed)
         painted = paintings.batch(half, seed, run.progress.step)
         pictures = spoil(torch.cat([seen.pictures, painted.pictures]))
         pictures = normalise(pictures).to(device, memory_format=torch.channels_last)
@@ -93,6 +103,12 @@ def refine(
         ids, lengths = numbered(told, vocabulary, network.config.max_words)
         run.learn(teacher_forcing(network, network.encoder(pictures), ids.to(device), lengths))
     return network.eval()
+
+
+def hold(network: Captioner, fixed: int) -> None:
+    """Leave the first layers of a captioner's eyes, and their norms' statistics, as they are."""
+    if fixed:
+        network.encoder.backbone.features[:fixed].eval().requires_grad_(False)
 
 
 def learn_to_speak(
@@ -159,9 +175,15 @@ def _begin(
     steps: int,
     rate: float,
     show: Callable[[Path], None] | None = None,
+    eyes: float = 1.0,
 ) -> _Run:
-    optimizer = torch.optim.AdamW(modules.parameters(), lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.1)
+    """The backbone, if there is one among the modules, learns at the share `eyes` of the rate."""
+    slow = [p for name, p in modules.named_parameters() if ".backbone." in name and p.requires_grad]
+    fast = [p for name, p in modules.named_parameters() if ".backbone." not in name]
+    rates = [rate, rate * eyes] if slow else [rate]
+    groups = [{"params": own} for own in (fast, slow) if own]
+    optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, steps, pct_start=0.1)
     parts = {"modules": modules, "optimizer": optimizer, "schedule": schedule}
     return _Run(modules, optimizer, schedule, Progress(folder, parts, steps, show=show))
 
@@ -184,14 +206,14 @@ def describer(network: Captioner, vocabulary: Vocabulary) -> Callable[[Tensor], 
 def borrow_eyes(network: Captioner, image_encoder: dict[str, Tensor]) -> None:
     """Copy the layers that an image encoder (its state) and a captioner have in common.
 
-    Raises UserError if they have none.
+    It may be the state of a backbone alone, too. Raises UserError if they have none.
     """
     own = network.encoder.backbone.state_dict()
     common = {}
     for name, tensor in image_encoder.items():
         layer = name.removeprefix("backbone.")
         for place in (layer, f"features.{layer}"):
-            if layer != name and place in own:
+            if place in own:
                 common[place] = tensor
     if not common:
         raise UserError("captioner and image_encoder must have the same backbone to share it.")

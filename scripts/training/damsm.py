@@ -20,7 +20,7 @@ from scripts.training.dataset import Batch, CaptionedPictures
 from scripts.training.progress import Progress
 from scripts.words import Vocabulary, tokenize
 
-ENOUGH = 16_000  # pictures to learn texts beside, if
+ENOUGH = 8_000  # pictures to learn texts beside, if
 MEMORY = 4 << 30  # bytes hold what the eyes see of them
 LOOK_AT = 50  # pictures at once
 COMPARED = 48  # pairs of a batch, at most, whose words are compared: time grows with their square
@@ -73,6 +73,38 @@ def learn_texts(
     encoders = _Encoders(TextEncoder(config), eyes.eval(), vocabulary).to(device)
     learning = nn.ModuleList([encoders.text.train(), eyes.regions, eyes.whole])
     run = _Run(encoders, learning, rate, steps, folder, dataset.batch(batch, seed, -1))
+    _learn_from_views(run, eyes, dataset, steps, batch, seed)
+    return encoders.text.eval(), eyes
+
+
+def learn_pictures(
+    eyes: ImageEncoder,
+    text: TextEncoder,
+    dataset: CaptionedPictures,
+    vocabulary: Vocabulary,
+    folder: Path,
+    *,
+    steps: int,
+    batch: int = 128,
+    rate: float = 1e-3,
+    seed: int = 1,
+) -> ImageEncoder:
+    """`eyes` whose last layers learnt anew beside texts that stay as they are.
+
+    Where a painter has changed the text encoder, pictures must find their captions again.
+    """
+    torch.manual_seed(seed)
+    device = eyes.whole.weight.device
+    encoders = _Encoders(text.eval(), eyes.eval(), vocabulary).to(device)
+    learning = nn.ModuleList([eyes.regions, eyes.whole])
+    run = _Run(encoders, learning, rate, steps, folder, dataset.batch(batch, seed, -1))
+    _learn_from_views(run, eyes, dataset, steps, batch, seed)
+    return eyes
+
+
+def _learn_from_views(
+    run: "_Run", eyes: ImageEncoder, dataset: CaptionedPictures, steps: int, batch: int, seed: int
+) -> None:
     if run.progress.step < steps:
         middle, last = look(eyes, dataset)
     for step in run.progress.steps_left():
@@ -80,7 +112,6 @@ def learn_texts(
         indices = [chance.randrange(len(last)) for _ in range(batch)]
         told = [chance.choice(dataset.records[index]["captions"]) for index in indices]
         run.learn(eyes.regions(middle[indices]), eyes.whole(last[indices]), told)
-    return encoders.text.eval(), eyes
 
 
 @torch.no_grad()

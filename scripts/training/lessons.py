@@ -11,9 +11,11 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from scripts import networks, settings
 from scripts.bundles import Bundle
@@ -21,6 +23,7 @@ from scripts.errors import UserError
 from scripts.files import digest, written
 from scripts.words import Vocabulary
 
+PATHS = ("dataset", "annotations", "pretrained")  # the keys of a recipe that name files
 SCHEMA = Path(__file__).parent.parent.parent / "rules" / "schemas" / "training.schema.yaml"
 
 
@@ -35,16 +38,27 @@ class Recipe:
     generator: dict[str, Any] | None = None  # by known noise
     adversarial: dict[str, Any] | None = None
     annotations: Path | None = None  # COCO's JSON; or else the dataset's own captions.jsonl
+    pretrained: Path | None = None  # weights of the backbone, for eyes that have seen photographs
+    sizes: dict[str, Any] | None = None  # sections that bundle.yaml gets with the weights
     seed: int = 1
 
     @classmethod
     def read(cls, path: Path | str) -> Recipe:
         """Raises UserError if the file cannot be read, or says what no recipe can say."""
         said = settings.read(path, SCHEMA)
-        places = {key: Path(said[key]) for key in ("dataset", "annotations") if key in said}
+        places = {key: Path(said[key]) for key in PATHS if key in said}
         if not ("generator" in said or "adversarial" in said):
             raise UserError(f"{path}: it lacks generator or adversarial, or both.")
         return cls(**{**said, **places})
+
+    def bundle(self, shipped: Bundle) -> Bundle:
+        """The bundle that will be, of the one that there is."""
+        return replace(shipped, settings={**shipped.settings, **(self.sizes or {})})
+
+    @property
+    def described(self) -> Path:
+        """The folder of pictures that the captioner learns from, if it has its own."""
+        return Path(self.captioner.get("dataset", self.dataset))
 
     @property
     def captions(self) -> Path:
@@ -79,9 +93,10 @@ def captioner(
     config = networks.configure(bundle, "captioner", known)
     budget = _budget(recipe.captioner, "batch", "rate")
     budget["steps"] = recipe.captioner["steps"][:2]
+    budget |= _eyes(recipe)
     with _sizes_of(bundle):
         network = train(
-            _dataset(recipe, config.size), known, config,
+            _described(recipe, config.size), known, config,
             _notes(weights, recipe, "captioner", config, vocabulary, image_encoder),
             seed=recipe.seed, device=device, seen_before=load_file(image_encoder), **budget,
         )  # fmt: skip
@@ -124,11 +139,11 @@ def refined_captioner(
     network = _trained(bundle, "captioner", captioner, device, known)
     config = network.config
     refine(
-        network, _dataset(recipe, config.size),
+        network, _described(recipe, config.size),
         CaptionedPictures(Path(paintings).parent, config.size), known,
         _notes(weights, recipe, "captioner", config, vocabulary, captioner, paintings),
         steps=recipe.captioner["steps"][2], batch=recipe.captioner["batch"],
-        rate=recipe.captioner["rate"] / 2, seed=recipe.seed,
+        rate=recipe.captioner["rate"] / 2, seed=recipe.seed, **_eyes(recipe),
     )  # fmt: skip
     save(network, weights)
 
@@ -136,9 +151,19 @@ def refined_captioner(
 def eyes(
     recipe: Recipe, bundle: Bundle, vocabulary: Path | str, weights: Path | str, device: str
 ) -> None:
-    """Teach a first image encoder, whose eyes the captioner begins with, and write its weights."""
+    """Teach a first image encoder, whose eyes the captioner begins with, and write its weights.
+
+    Where the recipe has pretrained ones, they are only put into it.
+    """
+    from scripts.training.captioner import lend_eyes
     from scripts.training.damsm import learn_eyes
 
+    if recipe.pretrained:
+        with _sizes_of(bundle):
+            image = networks.build(bundle, "image_encoder")
+        lend_eyes(pretrained(recipe, "encoder.backbone."), image)
+        save(image, weights)
+        return
     known = Vocabulary.read(vocabulary)
     sizes = (
         networks.configure(bundle, "text_encoder", known),
@@ -154,6 +179,13 @@ def eyes(
     save(image, weights)
 
 
+def pretrained(recipe: Recipe, prefix: str = "") -> dict[str, Any]:
+    """The weights of the recipe's pretrained backbone, their names behind a prefix."""
+    from safetensors.torch import load_file
+
+    return {f"{prefix}{name}": tensor for name, tensor in load_file(recipe.pretrained).items()}
+
+
 def damsm(
     recipe: Recipe,
     bundle: Bundle,
@@ -164,7 +196,10 @@ def damsm(
     image_encoder: Path | str,
     device: str,
 ) -> None:
-    """Teach a text encoder beside the captioner's eyes and write the weights of both."""
+    """Teach a text encoder beside the captioner's eyes and write the weights of both.
+
+    Pretrained eyes know enough: then `captioner` is the same file as `eyes`.
+    """
     from safetensors.torch import load_file
 
     from scripts.training.captioner import lend_eyes
@@ -172,11 +207,13 @@ def damsm(
 
     known = Vocabulary.read(vocabulary)
     image = _trained(bundle, "image_encoder", eyes, device)
-    lend_eyes(load_file(captioner), image)
+    if captioner != eyes:
+        lend_eyes(load_file(captioner), image)
     sizes = networks.configure(bundle, "text_encoder", known), image.config
+    made = Path(text_encoder).with_name("text_encoder.safetensors")
     text, image = learn_texts(
         image, _dataset(recipe, image.config.size), known, sizes[0],
-        _notes(text_encoder, recipe, "damsm", sizes, vocabulary, eyes, captioner),
+        _notes(made, recipe, "damsm", sizes, vocabulary, eyes, captioner),
         steps=recipe.damsm["steps"][1], batch=recipe.damsm["texts"],
         rate=2 * recipe.damsm["rate"], seed=recipe.seed,
     )  # fmt: skip
@@ -184,48 +221,156 @@ def damsm(
     save(image, image_encoder)
 
 
+def first_stage(
+    recipe: Recipe,
+    bundle: Bundle,
+    vocabulary: Path | str,
+    text_encoder: Path | str,
+    weights: Path | str,
+    tuned: Path | str,
+    device: str,
+) -> None:
+    """Teach the painter's first stage by known noise, and write its weights.
+
+    `tuned` is the text encoder as it is then: the recipe may have it learn along. Where nothing is
+    known of the noise, the first stage is left as it begins.
+    """
+    import torch
+
+    from scripts.attngan.generator import Generator
+    from scripts.training.painter import calm, train_first
+
+    known, text, config = _learners(bundle, vocabulary, text_encoder, device)
+    if recipe.generator:
+        network = train_first(
+            _dataset(recipe, 64), known, text, config,
+            _notes(weights, recipe, "generator", config, vocabulary, text_encoder),
+            steps=recipe.generator["steps"][0], polish=recipe.generator["polish"],
+            texts=recipe.generator.get("texts", 0.0), **_how_to_paint(recipe, device),
+        )  # fmt: skip
+    else:
+        torch.manual_seed(recipe.seed)
+        network = Generator(replace(config, stages=1))
+        calm(network.conditioning.linear.bias, config.condition)
+    save(network, weights)
+    save(text, tuned)
+
+
+def later_stages(
+    recipe: Recipe,
+    bundle: Bundle,
+    vocabulary: Path | str,
+    text_encoder: Path | str,
+    weights: Path | str,
+    device: str,
+) -> None:
+    """Teach stages that read the picture before them, on true ones, and write their weights."""
+    from scripts.training.painter import train_reader
+
+    known, text, config = _learners(bundle, vocabulary, text_encoder, device)
+    notes = _notes(weights, recipe, "generator", config, vocabulary, text_encoder)
+    network = None
+    for stage in range(2, config.stages + 1):
+        network = train_reader(
+            _dataset(recipe, 64 * 2 ** (stage - 1)), known, text, config, network, stage,
+            notes / f"stage{stage}",
+            steps=recipe.generator["steps"][stage - 1], **_how_to_paint(recipe, device),
+        )  # fmt: skip
+    save(network, weights)
+
+
 def generator(
     recipe: Recipe,
     bundle: Bundle,
     vocabulary: Path | str,
     text_encoder: Path | str,
-    image_encoder: Path | str,
+    eyes: Path | str,
+    first: Path | str,
+    later: Path | str,
     weights: Path | str,
+    image_encoder: Path | str,
     device: str,
 ) -> None:
-    """Teach the painter, by known noise or against discriminators, and write its weights."""
-    known = Vocabulary.read(vocabulary)
-    text = _trained(bundle, "text_encoder", text_encoder, device, known)
-    config = networks.configure(bundle, "generator")
+    """Teach the painter, by known noise or against discriminators, and write its weights.
+
+    `first` and `later` are its stages as they have learnt alone; `later` is the same file as
+    `first` where later stages learn from what the first one makes. The image encoder, too, is
+    written: anew beside a text encoder that a painter has changed, or else as it was (`eyes`).
+    """
+    known, text, config = _learners(bundle, vocabulary, text_encoder, device)
     learners = known, text, config
-    network = None
+    image = _trained(bundle, "image_encoder", eyes, device)
+    if recipe.generator and recipe.generator.get("texts"):
+        image = _meet_again(
+            recipe, learners, image, image_encoder, (vocabulary, text_encoder, eyes)
+        )
+    files = vocabulary, text_encoder, first, later
+    network = _stages(recipe, config, first, later, device)
     if recipe.generator:
-        notes = _notes(weights, recipe, "generator", config, vocabulary, text_encoder)
-        network = _by_known_noise(recipe, learners, notes, device)
+        notes = _notes(weights, recipe, "generator", config, *files)
+        network = _by_known_noise(recipe, learners, network, notes, device)
     if recipe.adversarial:
-        files = vocabulary, text_encoder, image_encoder
-        notes = _notes(weights, recipe, "adversarial", (config, recipe.generator), *files)
-        eyes = _trained(bundle, "image_encoder", image_encoder, device)
-        network = _by_adversaries(recipe, learners, eyes, notes, device, network)
+        notes = _notes(weights, recipe, "adversarial", (config, recipe.generator), *files, eyes)
+        network = _by_adversaries(recipe, learners, image, notes, device, network)
     save(network, weights)
+    save(image, image_encoder)
 
 
-def _by_known_noise(recipe: Recipe, learners: tuple, notes: Path, device: str) -> Any:
+def _learners(bundle: Bundle, vocabulary: Path | str, text: Path | str, device: str) -> tuple:
+    """The painter's words, its text encoder, and its sizes."""
+    known = Vocabulary.read(vocabulary)
+    reader = _trained(bundle, "text_encoder", text, device, known)
+    return known, reader, networks.configure(bundle, "generator")
+
+
+def _how_to_paint(recipe: Recipe, device: str) -> dict[str, Any]:
+    return {**_budget(recipe.generator, "batch", "rate"), "seed": recipe.seed, "device": device}
+
+
+def _meet_again(recipe: Recipe, learners: tuple, image: Any, made: Path | str, files: tuple) -> Any:
+    """The image encoder, whose last layers learn anew beside the text encoder as it is."""
+    from scripts.training.damsm import learn_pictures
+
+    known, text, _ = learners
+    notes = _notes(made, recipe, "damsm", image.config, *files)
+    return learn_pictures(
+        image, text, _dataset(recipe, image.config.size), known, notes,
+        steps=recipe.damsm["steps"][2], batch=recipe.damsm["texts"],
+        rate=2 * recipe.damsm["rate"], seed=recipe.seed,
+    )  # fmt: skip
+
+
+def _stages(recipe: Recipe, config: Any, first: Path | str, later: Path | str, device: str) -> Any:
+    """The painter's stages as they have learnt so far, as one network."""
+    from safetensors.torch import load_file
+
+    from scripts.attngan.generator import Generator
+
+    separate = later != first
+    whole = separate or not recipe.generator
+    network = Generator(config if whole else replace(config, stages=1))
+    state = {**(load_file(later) if separate else {}), **load_file(first)}
+    network.load_state_dict(state, strict=False)
+    return network.to(device)
+
+
+def _by_known_noise(recipe: Recipe, learners: tuple, network: Any, notes: Path, device: str) -> Any:
     """A generator taught stage by stage, from pictures whose layout is known."""
-    from scripts.training.painter import train_first, train_next
+    from scripts.training.painter import train_next, tune
 
     config = learners[-1]
-    budget = {**_budget(recipe.generator, "batch", "rate"), "seed": recipe.seed, "device": device}
     steps = recipe.generator["steps"]
-    network = train_first(
-        _dataset(recipe, 64), *learners, notes / "stage1",
-        steps=steps[0], polish=recipe.generator["polish"], **budget,
-    )  # fmt: skip
-    for stage in range(2, config.stages + 1):
+    how = _how_to_paint(recipe, device)
+    for stage in range(network.config.stages + 1, config.stages + 1):
         pictures = _dataset(recipe, 64 * 2 ** (stage - 1))
         network = train_next(
-            pictures, *learners, network, notes / f"stage{stage}",
-            steps=steps[stage - 1], **budget,
+            pictures, *learners, network, notes / f"stage{stage}", steps=steps[stage - 1], **how
+        )
+    if recipe.generator.get("together"):
+        pictures = _dataset(recipe, 64 * 2 ** (config.stages - 1))
+        network = tune(
+            pictures, *learners, network, notes / "together",
+            steps=recipe.generator["together"], **how,
         )  # fmt: skip
     return network
 
@@ -247,8 +392,8 @@ def _by_adversaries(
     )  # fmt: skip
 
 
-def install(trained: Iterable[Path | str], folder: Path) -> None:
-    """Put trained parts into a bundle, in place of what stands there.
+def install(trained: Iterable[Path | str], bundle: Bundle, recipe: Recipe) -> None:
+    """Put trained parts into a bundle, in place of what stands there, and the recipe's sizes.
 
     Weights are written in float16, half of what a repository would carry otherwise; networks
     compute with them in float32 all the same.
@@ -260,11 +405,16 @@ def install(trained: Iterable[Path | str], folder: Path) -> None:
             weights = load_file(part).items()
             _write(
                 {n: w.half() if w.is_floating_point() else w for n, w in weights},
-                folder / part.name,
+                bundle.folder / part.name,
             )
             continue
-        with written(folder / part.name) as half:
+        with written(bundle.folder / part.name) as half:
             shutil.copyfile(part, half)
+    if recipe.sizes:
+        about = "# The sizes of training.yaml, written by `snakemake train` with the weights.\n"
+        sections = yaml.safe_dump(bundle.settings, sort_keys=False, width=100)
+        with written(bundle.folder / "bundle.yaml") as half:
+            half.write_text(about + sections, encoding="utf-8")
 
 
 def save(network: Any, path: Path | str) -> None:
@@ -293,6 +443,20 @@ def _dataset(recipe: Recipe, side: int | None = None) -> Any:
     from scripts.training.dataset import CaptionedPictures
 
     return CaptionedPictures(recipe.dataset, side or recipe.side, recipe.annotations)
+
+
+def _eyes(recipe: Recipe) -> dict[str, Any]:
+    """How the captioner's eyes learn."""
+    return {"eyes": recipe.captioner.get("eyes", 1.0), "fixed": recipe.captioner.get("fixed", 0)}
+
+
+def _described(recipe: Recipe, side: int) -> Any:
+    """The captioner's own dataset, if it has one."""
+    from scripts.training.dataset import CaptionedPictures
+
+    if "dataset" in recipe.captioner:
+        return CaptionedPictures(recipe.described, side)
+    return _dataset(recipe, side)
 
 
 def _trained(

@@ -6,6 +6,7 @@ see where something is before its shape is known (the median of a small thing in
 thing at all), absolute differences make it sharp.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from scripts.attngan.generator import Generator, GeneratorConfig
+from scripts.attngan.generator import Generator, GeneratorConfig, as_codes
 from scripts.attngan.quick import quicken
 from scripts.attngan.text_encoder import TextEncoder
 from scripts.errors import UserError
@@ -26,7 +27,7 @@ from scripts.training.known_noise import noise_for
 from scripts.training.progress import Progress
 from scripts.words import Vocabulary
 
-OBJECTS = 10.0  # how much more a pixel inside an object's box counts
+OBJECTS = 4.0  # how much more a pixel inside an object's box counts
 KL = 1e-4  # weight of the conditioning augmentation's divergence
 CALM = -6.0  # where its log variance begins: at 0, noise drowns the caption for thousands of steps
 PART = 32  # places: the side of the parts that later stages learn from
@@ -45,12 +46,15 @@ def train_first(
     polish: int = 0,
     batch: int = 16,
     rate: float = 2e-3,
+    texts: float = 0.0,
     seed: int = 1,
     device: str = "cpu",
 ) -> Generator:
     """A generator of one stage (64 pixels) after `steps` batches; goes on from `folder`.
 
-    `polish` more batches follow, with a new rise and fall of the learning rate. Raises UserError
+    `polish` more batches follow, with a new rise and fall of the learning rate. With `texts`, the
+    text encoder, too, learns (in place) what its painter wants to know, at that share of the
+    painter's rate: what a caption must tell is nowhere said more plainly. Raises UserError
     where the dataset has no `codes` of the kind that the config names.
     """
     _check_codes(dataset, config)
@@ -58,9 +62,11 @@ def train_first(
     network = quicken(Generator(replace(config, stages=1))).to(device)
     calm(network.conditioning.linear.bias, config.condition)
     learners = (dataset, vocabulary, text, config)
-    network = _first(network, *learners, folder / "first", (0, 1), steps, batch, rate, seed)
+    network = _first(network, *learners, folder / "first", (0, 1), steps, batch, rate, seed, texts)
     if polish:
-        network = _first(network, *learners, folder / "polish", (0.5, 1), polish, batch, rate, seed)
+        network = _first(
+            network, *learners, folder / "polish", (0.5, 1), polish, batch, rate, seed, texts
+        )
     return network
 
 
@@ -76,18 +82,28 @@ def _first(
     batch: int,
     rate: float,
     seed: int,
+    texts: float,
 ) -> Generator:
     """The averaged weights of one rise and fall of the learning rate, `sharp` from … to …"""
     device = network.conditioning.linear.weight.device
-    average = averaged(network.train())
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.05)
-    parts = {"network": network, "average": average, "optimizer": optimizer, "schedule": schedule}
-    shown = inputs_of(dataset.batch(samples.SHOWN, seed, -1), vocabulary, text, config, device)
-    show = samples.paintings(average.module, shown)
+    learning = torch.nn.ModuleDict({"network": network.train()})
+    rates = [rate]
+    if texts:
+        learning["text"] = text.eval().requires_grad_(True)  # whose dropout would hide kinds
+        rates.append(rate * texts)
+    average = averaged(learning)
+    groups = [
+        {"params": [*part.parameters()], "lr": own}
+        for part, own in zip(learning.values(), rates, strict=True)
+    ]
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, steps, pct_start=0.05)
+    parts = {"learning": learning, "average": average, "optimizer": optimizer, "schedule": schedule}
+    batch_shown = dataset.batch(samples.SHOWN, seed, -1)
+    show = _painter_as_it_is(average.module, text, batch_shown, vocabulary, config, device)
     progress = Progress(folder, parts, steps, show=show)
     for seen in progress.batches(dataset, batch, seed):
-        inputs = inputs_of(seen, vocabulary, text, config, device)
+        inputs = inputs_of(seen, vocabulary, text, config, device, learning=bool(texts))
         with half(device):
             painted = network(*inputs)
         wanted = shrink(seen.pictures, 64).to(device)
@@ -95,10 +111,34 @@ def _first(
         now = sharp[0] + (sharp[1] - sharp[0]) * progress.share**2
         far = distance(painted.pictures[0].float(), wanted, weights, now)
         spread = divergence(painted.mu.float(), painted.logvar.float())
-        _step(far + KL * spread, network, optimizer, schedule)
-        average.update_parameters(network)
+        _step(far + KL * spread, learning, optimizer, schedule)
+        average.update_parameters(learning)
         progress.log(distance=far, divergence=spread)
-    return average.module.eval()
+    if texts:
+        text.load_state_dict(average.module["text"].state_dict())
+        text.eval().requires_grad_(False)
+    return average.module["network"].eval()
+
+
+def _painter_as_it_is(
+    average: torch.nn.ModuleDict,
+    text: TextEncoder,
+    seen: Batch,
+    vocabulary: Vocabulary,
+    config: GeneratorConfig,
+    device: torch.device,
+) -> Callable[[Path], None]:
+    """Writes what the averaged painter paints of the same captions, by the text encoder it has."""
+    chance = torch.random.get_rng_state()
+
+    def show(path: Path) -> None:
+        with torch.random.fork_rng([]):
+            torch.random.set_rng_state(chance)  # the same noise each time
+            reader = average["text"] if len(average) > 1 else text
+            shown = inputs_of(seen, vocabulary, reader, config, device)
+            samples.paintings(average["network"], shown)(path)
+
+    return show
 
 
 def train_next(
@@ -153,6 +193,134 @@ def train_next(
     return network.eval()
 
 
+def train_reader(
+    dataset: CaptionedPictures,
+    vocabulary: Vocabulary,
+    text: TextEncoder,
+    config: GeneratorConfig,
+    earlier: Generator | None,
+    number: int,
+    folder: Path,
+    *,
+    steps: int,
+    batch: int = 16,
+    rate: float = 2e-3,
+    seed: int = 1,
+    device: str = "cpu",
+) -> Generator:
+    """A generator whose stage `number` (2 or more) has learnt to enlarge true pictures.
+
+    A stage that reads the picture before it (GeneratorConfig.reads) needs no painter before it to
+    learn from: it is shown true pictures at half the size, some of them a little blurred, and so
+    learns edges that a painter's soft pictures would never teach it. `earlier` holds the later
+    stages that have learnt before. Goes on from `folder`.
+    """
+    torch.manual_seed(seed)
+    network = quicken(Generator(config)).to(device)
+    if earlier is not None:
+        network.load_state_dict(earlier.state_dict())
+    stage, paint = network.later[number - 2].train(), network.paint[number - 1].train()
+    learning = torch.nn.ModuleDict({"stage": stage, "paint": paint})
+    run = _Learning(learning, folder, steps, rate)
+    side = 64 * 2 ** (number - 1)
+    for seen in run.progress.batches(dataset, batch // PARTS, seed):
+        _, _, words, _, padding = inputs_of(seen, vocabulary, text, config, device)
+        wanted = torch.cat([shrink(seen.pictures, side), weights_of(seen, side)], dim=1).to(device)
+        before = soften(shrink(wanted[:, :3], side // 2))
+        before, wanted = crop(before.repeat(PARTS, 1, 1, 1), wanted.repeat(PARTS, 1, 1, 1))
+        with half(device):
+            seen_of_it = stage.look(before)
+            features, _ = stage(seen_of_it, words.repeat(PARTS, 1, 1), padding.repeat(PARTS, 1))
+            painted = paint(features).float()
+        run.learn(distance(painted, wanted[:, :3], wanted[:, 3:], 1.0))
+    run.finish()
+    return network.eval()
+
+
+def tune(
+    dataset: CaptionedPictures,
+    vocabulary: Vocabulary,
+    text: TextEncoder,
+    config: GeneratorConfig,
+    network: Generator,
+    folder: Path,
+    *,
+    steps: int,
+    batch: int = 16,
+    rate: float = 2e-3,
+    seed: int = 1,
+    device: str = "cpu",
+) -> Generator:
+    """The generator after its later stages have learnt from what the first one paints.
+
+    They have seen true pictures only; the first stage, which stays as it is, has its own ways.
+    Each picture gives one part, which all later stages refine in turn. Goes on from `folder`.
+    """
+    torch.manual_seed(seed)
+    network = quicken(network).to(device).eval()
+    later = torch.nn.ModuleDict({"later": network.later, "paint": network.paint[1:]}).train()
+    run = _Learning(later, folder, steps, rate / 2)
+    shown = inputs_of(dataset.batch(samples.SHOWN, seed, -1), vocabulary, text, config, device)
+    run.progress.show = samples.paintings(network, shown)
+    side = 64 * 2 ** (config.stages - 1)
+    for seen in run.progress.batches(dataset, batch // PARTS, seed):
+        z, eps, words, sentence, padding = inputs_of(seen, vocabulary, text, config, device)
+        with torch.no_grad(), half(device):
+            condition, _, _ = network.conditioning(sentence, eps)
+            x = network.first(as_codes(z, config.codes), condition)  # (B, F, 64, 64)
+            picture = network.paint[0](x)
+        wanted = torch.cat([shrink(seen.pictures, side), weights_of(seen, side)], dim=1).to(device)
+        before, wanted = crop(torch.cat([x, picture], dim=1), wanted)
+        x, picture = before[:, :-3], before[:, -3:]
+        far = 0
+        for stage, paint in zip(network.later, network.paint[1:], strict=True):
+            with half(device):
+                x, _ = stage(stage.look(picture, x), words, padding)
+                picture = paint(x)
+            true = shrink(wanted, picture.shape[-1])
+            far = far + distance(picture.float(), true[:, :3], true[:, 3:], 1.0)
+        run.learn(far)
+    run.finish()
+    return network.eval()
+
+
+class _Learning:
+    """One rise and fall of the learning rate for some modules, and their averaged weights."""
+
+    def __init__(self, modules: torch.nn.Module, folder: Path, steps: int, rate: float) -> None:
+        self.modules, self.average = modules, averaged(modules)
+        self.optimizer = torch.optim.AdamW(
+            modules.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, rate, steps, pct_start=0.05
+        )
+        parts = {
+            "modules": modules, "average": self.average,
+            "optimizer": self.optimizer, "schedule": self.schedule,
+        }  # fmt: skip
+        self.progress = Progress(folder, parts, steps)
+
+    def learn(self, far: Tensor) -> None:
+        _step(far, self.modules, self.optimizer, self.schedule)
+        self.average.update_parameters(self.modules)
+        self.progress.log(distance=far)
+
+    def finish(self) -> None:
+        """Put the averaged weights into the modules."""
+        self.modules.load_state_dict(self.average.module.state_dict())
+
+
+def soften(pictures: Tensor) -> Tensor:
+    """Each picture (B, 3, S, S) mixed with a blurred copy of itself, by a chance of its own."""
+    side = pictures.shape[-1]
+    small = round(side * torch.empty(1).uniform_(0.4, 0.8).item())
+    soft = F.interpolate(pictures, size=small, mode="bilinear", antialias=True)
+    soft = F.interpolate(soft, size=side, mode="bicubic", align_corners=False)
+    share = (torch.rand(len(pictures), 1, 1, 1, device=pictures.device) - 0.4).clamp(0) / 0.6
+    return pictures + share * (soft - pictures)
+
+
 def distance(painted: Tensor, wanted: Tensor, weights: Tensor, sharp: float) -> Tensor:
     """How far pictures (B, 3, S, S) are from what they should be; weights (B, 1, S, S), mean 1.
 
@@ -174,13 +342,14 @@ def divergence(mu: Tensor, logvar: Tensor) -> Tensor:
 def crop(before: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     """A part of each map (B, F, S, S), PART places wide, and what is wanted of it.
 
-    What is wanted, (B, 4, 2S, 2S), is cut to (B, 4, 2 * PART, 2 * PART).
+    What is wanted, (B, 4, kS, kS) for a whole k, is cut to (B, 4, k * PART, k * PART).
     """
     free = before.shape[-1] - PART
+    k = wanted.shape[-1] // before.shape[-1]
     corners = torch.randint(0, free + 1, (len(before), 2)).tolist()
     maps = [x[:, y : y + PART, x0 : x0 + PART] for x, (y, x0) in zip(before, corners, strict=True)]
     parts = [
-        x[:, 2 * y : 2 * (y + PART), 2 * x0 : 2 * (x0 + PART)]
+        x[:, k * y : k * (y + PART), k * x0 : k * (x0 + PART)]
         for x, (y, x0) in zip(wanted, corners, strict=True)
     ]
     return torch.stack(maps), torch.stack(parts)
@@ -192,10 +361,13 @@ def inputs_of(
     text: TextEncoder,
     config: GeneratorConfig,
     device: torch.device | str,
+    *,
+    learning: bool = False,
 ) -> tuple[Tensor, ...]:
     """z, eps, words, sentence and padding of a batch, as Generator wants them.
 
-    Where the records have codes, z says them.
+    Where the records have codes, z says them. With `learning`, the text encoder can be taught by
+    what becomes of its words and sentences.
     """
     if "codes" in seen.records[0]:
         codes = torch.tensor([record["codes"] for record in seen.records])
@@ -204,7 +376,7 @@ def inputs_of(
         z = torch.randn(len(seen.records), config.noise)
     eps = torch.randn(len(z), config.condition)
     ids, lengths = numbered(seen.captions, vocabulary)
-    with torch.no_grad():
+    with torch.set_grad_enabled(learning):
         words, sentence = text.together(ids.to(device), lengths)
     padding = padding_of(lengths, ids.shape[1]).to(device)
     return z.to(device), eps.to(device), words, sentence, padding
