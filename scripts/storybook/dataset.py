@@ -3,15 +3,17 @@
 import json
 import random
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 from pathlib import Path
+
+from PIL import Image
 
 from scripts.files import written, written_folder
 from scripts.storybook.artwork import Artwork
 from scripts.storybook.grammar import captions
+from scripts.storybook.loose import draw_loose
 from scripts.storybook.render import Renderer
-from scripts.storybook.world import KINDS, Content, Layout, Scene, draw, every
+from scripts.storybook.world import KINDS, Content, Layout, Scene, draw, draw_content
 from scripts.tables import write_rows
 
 Told = tuple[Scene, list[str]]  # a scene and its captions
@@ -52,15 +54,16 @@ def held_out(drawn: tuple[int, int], seed: int, number: int) -> list[Told]:
     return list(islice(unseen(seed, all_of(*drawn)), number))
 
 
-def to_learn_from(drawn: tuple[int, int], others: list[Told]) -> Iterator[Told]:
-    """The scenes drawn (seed, number), then all of the world, each once, but for those held out.
+def to_learn_from(drawn: tuple[int, int]) -> Iterator[Told]:
+    """The scenes drawn (seed, number)."""
+    return (scene_of(drawn[0], index) for index in range(drawn[1]))
 
-    In the former all kinds are equally likely; the latter leaves nothing out.
-    """
-    yield from (scene_of(drawn[0], index) for index in range(drawn[1]))
-    kept = {scene.shown() for scene, _ in others}
-    chance = random.Random(f"storybook/{drawn[0]}/every")
-    yield from (tell(scene, chance) for scene in every() if scene not in kept)
+
+def loose_scene_of(seed: int, number: int) -> tuple[Content, list[str], random.Random]:
+    """Content of loose scene `number` of a seed, its five captions, and the chance to draw it."""
+    chance = random.Random(f"storybook/loose/{seed}/{number}")
+    content = draw_content(chance)
+    return content, captions(content, KINDS[content.kind].flies, chance), chance
 
 
 def write(artwork: list[str], records: Path | str, scenes: Iterable[Told], side: int) -> None:
@@ -71,37 +74,59 @@ def write(artwork: list[str], records: Path | str, scenes: Iterable[Told], side:
     icon sets, pictures are `side` pixels square.
     """
     renderer = Renderer(Artwork(artwork), side)
+
+    def render(drawn: Told) -> tuple[Image.Image, dict]:
+        scene, told = drawn
+        picture, boxes = renderer.render(scene)
+        return picture, {"captions": told, "codes": scene.layout.codes(), "boxes": boxes}
+
+    write_pictures(records, map(render, scenes))
+
+
+def write_loose(
+    artwork: list[str],
+    records: Path | str,
+    seed: int,
+    number: int,
+    styles: tuple[str, ...],
+    side: int,
+) -> None:
+    """Draw scenes that are laid out freely, in some styles, as `write` does; no codes, no boxes."""
+    sets = Artwork(artwork)
+    backdrops = Renderer(sets, side)
+
+    def render(index: int) -> tuple[Image.Image, dict]:
+        content, told, chance = loose_scene_of(seed, index)
+        picture = draw_loose(sets, backdrops, content, styles, chance)
+        return picture, {"captions": told}
+
+    drawable = (
+        index
+        for index in count()
+        if all(sets.styles_of(kind, styles) for kind, _ in loose_scene_of(seed, index)[0].things)
+    )
+    write_pictures(records, map(render, islice(drawable, number)))
+
+
+def write_pictures(records: Path | str, drawn: Iterable[tuple[Image.Image, dict]]) -> None:
+    """Write pictures beside the list of their records, `records`, which gets their paths."""
     folder = Path(records).parent
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
-
-    def render(index: int, scene: Scene, told: list[str]) -> dict:
-        picture, boxes = renderer.render(scene)
-        name = f"pictures/{index:06}.png"
-        picture.save(folder / name, compress_level=1)
-        return {
-            "picture": name,
-            "captions": told,
-            "codes": scene.layout.codes(),
-            "boxes": boxes,
-        }
-
-    with (
-        ThreadPoolExecutor() as renderers,
-        written(records) as half,
-        half.open("w", encoding="utf-8") as lines,
-    ):
-        for record in renderers.map(render, count(), *zip(*scenes, strict=True)):
-            lines.write(json.dumps(record) + "\n")
+    with written(records) as half, half.open("w", encoding="utf-8") as lines:
+        for index, (picture, record) in enumerate(drawn):
+            name = f"pictures/{index:06}.png"
+            picture.save(folder / name, compress_level=1)
+            lines.write(json.dumps({"picture": name, **record}) + "\n")
 
 
 # The scenes that a game begins with, named after the figures of the original game.
 BASES = {
-    "cow": Scene(Content("cow", "brown", "field", 2), Layout(0, 1, 0, 0)),
-    "bear": Scene(Content("bear", "brown", "forest", 1), Layout(0, 1, 1, 1)),
-    "kite": Scene(Content("kite", "red", "beach", 2), Layout(1, 1, 0, 0)),
-    "baseball": Scene(Content("batter", "blue", "ballpark", 1), Layout(2, 1, 0, 0)),
-    "room": Scene(Content("couch", "blue", "room", 1), Layout(0, 1, 0, 0)),
-    "surf": Scene(Content("surfer", "", "ocean", 1), Layout(2, 1, 0, 0)),
+    "cow": Scene(Content("cow", "brown", "field", 2), Layout(0, 1, 0, 0, 0)),
+    "bear": Scene(Content("bear", "brown", "forest", 1), Layout(0, 1, 1, 0, 1)),
+    "kite": Scene(Content("kite", "red", "beach", 2), Layout(1, 1, 0, 0, 0)),
+    "baseball": Scene(Content("batter", "blue", "ballpark", 1), Layout(2, 1, 0, 0, 0)),
+    "room": Scene(Content("couch", "blue", "room", 1), Layout(0, 1, 0, 0, 0)),
+    "surf": Scene(Content("surfer", "", "ocean", 1), Layout(0, 1, 0, 0, 0)),
 }
 
 

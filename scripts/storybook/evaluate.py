@@ -11,19 +11,21 @@ from torch import Tensor
 from torch.nn import functional
 
 from scripts.bundles import Bundle
+from scripts.errors import UserError
 from scripts.files import written
 from scripts.storybook.grammar import read
 from scripts.storybook.judge import Judge, train
-from scripts.storybook.world import Content
+from scripts.storybook.world import LAYOUT, Content
 from scripts.training.captioner import describer
 from scripts.training.damsm import numbered, padding_of
 from scripts.training.dataset import CaptionedPictures
+from scripts.training.known_noise import noise_for
 from scripts.training.lessons import save
 from scripts.training.scores import bleu4, r_precision
 
-JUDGE = {"steps": 6000, "batch": 32, "rate": 2e-3}
+JUDGE = {"steps": 900, "batch": 32, "rate": 2e-3}
 SIDE = 128  # pixels, of the pictures that the judge looks at
-QUESTIONS = ("kind", "colour", "place", "count", "act")
+QUESTIONS = ("kind", "colour", "place", "count", "act", "both kinds")
 AT_ONCE = 50
 ROUNDS = {5: 200, 20: 100}  # after how many rounds: chains that are looked at
 CANDIDATES = 8  # of one caption, whose distances are measured
@@ -37,33 +39,38 @@ class Score:
     """Shares from 0 to 1 of `number` scenes of which each question was answered rightly."""
 
     number: int
-    kind: float
-    colour: float
-    place: float
-    count: float
-    act: float
+    shares: dict[str, float]  # by question; "both kinds" is asked of scenes of two kinds
 
 
-def score(seen: list[Content], true: list[Content]) -> Score:
+def score(
+    seen: list[Content], true: list[Content], questions: tuple[str, ...] = QUESTIONS
+) -> Score:
     """How often what was seen is what is true, question by question."""
-    shares = {
-        question: sum(
-            getattr(one, question) == getattr(other, question)
-            for one, other in zip(seen, true, strict=True)
-        )
-        / len(true)
-        for question in QUESTIONS
-    }
-    return Score(len(true), **shares)
+    pairs = list(zip(seen, true, strict=True))
+    shares = {}
+    for question in questions:
+        if question == "both kinds":
+            asked = [(one.kind == other.kind and one.other == other.other)
+                     for one, other in pairs if other.other]  # fmt: skip
+        else:
+            asked = [getattr(one, question) == getattr(other, question) for one, other in pairs]
+        if asked:
+            shares[question] = sum(asked) / len(asked)
+    return Score(len(true), shares)
 
 
-def captioner(describe: Describe, scenes: CaptionedPictures, number: int) -> Score:
+def captioner(
+    describe: Describe,
+    scenes: CaptionedPictures,
+    number: int,
+    questions: tuple[str, ...] = QUESTIONS,
+) -> Score:
     """What its captions of rendered scenes say, against what is in the scenes."""
     said, true = [], []
     for indices in _chunks(number):
         said += [read(caption) for caption in describe(scenes.pictures(indices))]
         true += [read(scenes.records[index]["captions"][0]) for index in indices]
-    return score(said, true)
+    return score(said, true, questions)
 
 
 def painter(paint: Paint, judge: Judge, scenes: CaptionedPictures, number: int) -> Score:
@@ -76,13 +83,15 @@ def painter(paint: Paint, judge: Judge, scenes: CaptionedPictures, number: int) 
     return score(seen, true)
 
 
-def judged(judge: Judge, scenes: CaptionedPictures, number: int) -> Score:
+def judged(
+    judge: Judge, scenes: CaptionedPictures, number: int, questions: tuple[str, ...] = QUESTIONS
+) -> Score:
     """What the judge sees in rendered scenes: the most that it could grant a painter."""
     seen, true = [], []
     for indices in _chunks(number):
         seen += judge.look(scenes.pictures(indices))
         true += [read(scenes.records[index]["captions"][0]) for index in indices]
-    return score(seen, true)
+    return score(seen, true, questions)
 
 
 def kept(
@@ -159,40 +168,161 @@ def _chunks(number: int) -> list[list[int]]:
     return [list(range(first, min(first + AT_ONCE, number))) for first in range(0, number, AT_ONCE)]
 
 
-def teach_judge(records: Path | str, weights: Path | str) -> None:
-    """Teach the judge on rendered scenes, and write its weights."""
+def slopes(
+    paint_as: Callable[[list[dict]], Tensor], scenes: CaptionedPictures, number: int
+) -> float:
+    """Energy of slopes inside the objects' boxes, painted as a share of rendered.
+
+    Both show the same scenes: captions and layouts (`paint_as` has the noise say the codes). Energy
+    is the mean square of the differences of neighbouring pixels, over all boxes.
+    """
+    energy = {"painted": 0.0, "rendered": 0.0}
+    for indices in _chunks(number):
+        records = [scenes.records[index] for index in indices]
+        shown = {"painted": paint_as(records), "rendered": scenes.pictures(indices)}
+        for who, pictures in shown.items():
+            for picture, record in zip(pictures, records, strict=True):
+                energy[who] += sum(_energy(picture, box) for box in record["boxes"])
+    return energy["painted"] / energy["rendered"]
+
+
+def _energy(picture: Tensor, box: list[float]) -> float:
+    side = picture.shape[-1]
+    left, top, right, bottom = (round(edge * side) for edge in box)
+    part = picture[:, top:bottom, left:right]
+    across, down = part[..., 1:] - part[..., :-1], part[:, 1:] - part[:, :-1]
+    return (across.square().sum() + down.square().sum()).item()
+
+
+def kid(one: Tensor, other: Tensor) -> float:
+    """Kernel Inception distance (Bińkowski et al. 2018), by any features (N, D) and (M, D).
+
+    The unbiased estimate of the squared MMD with the kernel (x y / D + 1)^3.
+    """
+
+    def kernel(x: Tensor, y: Tensor) -> Tensor:
+        return (x @ y.T / x.shape[1] + 1) ** 3
+
+    def within(x: Tensor) -> Tensor:
+        near = kernel(x, x)
+        return (near.sum() - near.trace()) / (len(x) * (len(x) - 1))
+
+    one, other = one.double(), other.double()
+    return (within(one) + within(other) - 2 * kernel(one, other).mean()).item()
+
+
+def likeness(
+    paint: Paint, judge: Judge, scenes: CaptionedPictures, number: int
+) -> dict[str, float]:
+    """KID, by the judge's features, between painted pictures and scenes, and between scenes.
+
+    Paintings of the first `number` captions are compared with the next `number` scenes, and so are
+    the scenes of these captions themselves.
+    """
+    first, second = _chunks(number), _chunks(2 * number)[len(_chunks(number)) :]
+    with torch.inference_mode():
+        painted = torch.cat([
+            judge.features(_sized(paint([scenes.records[i]["captions"][0] for i in some])))
+            for some in first
+        ])  # fmt: skip
+        true, others = (
+            torch.cat([judge.features(scenes.pictures(some)) for some in half])
+            for half in (first, second)
+        )
+    return {"painted": kid(painted, others), "rendered": kid(true, others)}
+
+
+def teach_judge(records: Path | str, eyes: Path | str, weights: Path | str) -> None:
+    """Teach the judge on scenes, and write its weights."""
     scenes = CaptionedPictures(Path(records).parent, SIDE)
-    save(train(scenes, Path(weights).with_suffix(""), **JUDGE), weights)
+    save(train(scenes, load_file(eyes), Path(weights).with_suffix(""), **JUDGE), weights)
 
 
-def measure(records: Path | str, judge: Path | str, bundle: Bundle, table: Path | str) -> None:
+@dataclass(frozen=True)
+class Scenes:
+    """Folders of scenes that nothing was taught with."""
+
+    held_out: Path | str  # the painter's world
+    strangers: Path | str  # loose scenes in styles that are kept out of all training
+    otherwise: Path | str  # known styles, laid out by another program
+
+    def read(self, name: str, side: int = SIDE) -> CaptionedPictures:
+        return CaptionedPictures(Path(getattr(self, name)).parent, side)
+
+
+KINDS_ONLY = ("kind", "both kinds")
+
+
+def measure(scenes: Scenes, judge: Path | str, bundle: Bundle, table: Path | str) -> None:
     """Write how good the bundle is as a table: who, how many scenes, what, and the figure."""
-    scenes = CaptionedPictures(Path(records).parent, SIDE)
+    taught = bundle.sizes("generator").get("codes")
+    if taught != [*LAYOUT.values()]:
+        raise UserError(
+            f"{bundle.folder}: its painter was taught layouts with the codes {taught}, but the"
+            f" storybook's scenes have {[*LAYOUT.values()]} now; teach it anew (snakemake train)."
+        )
+    home = scenes.read("held_out")
+    strangers, otherwise = scenes.read("strangers"), scenes.read("otherwise")
     looker = Judge().eval()
     looker.load_state_dict(load_file(judge))
     describe = describer(bundle.network("captioner", "cpu"), bundle.words["captioner"])
     paint = painter_of(bundle)
     torch.manual_seed(0)
-    shares = {
-        "captions of rendered scenes": captioner(describe, scenes, 2000),
-        "the judge, of rendered scenes": judged(looker, scenes, 2000),
-        "painted pictures, by the judge": painter(paint, looker, scenes, 1000),
+    scores = {
+        "captions of rendered scenes": captioner(describe, home, 2000),
+        "captions of drawings in two styles kept out": captioner(
+            describe, strangers, len(strangers), KINDS_ONLY
+        ),
+        "captions of scenes of another layout program": captioner(
+            describe, otherwise, len(otherwise), KINDS_ONLY
+        ),
+        "the judge, of rendered scenes": judged(looker, home, 2000),
+        "the judge, of drawings in two styles kept out": judged(
+            looker, strangers, len(strangers), KINDS_ONLY
+        ),
+        "painted pictures, by the judge": painter(paint, looker, home, 1000),
     }
-    for rounds, score in kept(describe, paint, scenes, ROUNDS).items():
-        shares[f"kept after {rounds} rounds"] = score
+    for rounds, after in kept(describe, paint, home, ROUNDS).items():
+        scores[f"kept after {rounds} rounds"] = after
     rows = [
-        (who, score.number, question, getattr(score, question))
-        for who, score in shares.items()
-        for question in QUESTIONS
+        (who, told.number, question, share)
+        for who, told in scores.items()
+        for question, share in told.shares.items()
     ]
+    distances = likeness(paint, looker, home, 1000)
     rows += [
-        ("captions of rendered scenes", 2000, "BLEU-4", bleu(describe, scenes, 2000)),
-        ("painted pictures", 1000, "R-precision", precision(bundle, paint, scenes, 1000)),
-        ("candidates", 50, "variety", variety(paint, scenes, 50)),
+        ("captions of rendered scenes", 2000, "BLEU-4", bleu(describe, home, 2000)),
+        ("painted pictures", 1000, "R-precision", precision(bundle, paint, home, 1000)),
+        (
+            "painted pictures",
+            1000,
+            "slopes",
+            slopes(painter_as(bundle), scenes.read("held_out", 256), 200),
+        ),
+        ("candidates", 50, "variety", variety(paint, home, 50)),
+        ("painted pictures", 1000, "KID", distances["painted"]),
+        ("rendered scenes", 1000, "KID", distances["rendered"]),
     ]
     with written(table) as half, half.open("w", encoding="utf-8") as lines:
         lines.write("who\tnumber\twhat\tfigure\n")
         lines.writelines(f"{who}\t{number}\t{what}\t{x:.4f}\n" for who, number, what, x in rows)
+
+
+def painter_as(bundle: Bundle) -> Callable[[list[dict]], Tensor]:
+    """The bundle's painter, from records (captions and codes) to pictures of these very layouts."""
+    text, generator = bundle.network("text_encoder", "cpu"), bundle.network("generator", "cpu")
+    sizes = generator.config
+
+    @torch.inference_mode()
+    def paint(records: list[dict]) -> Tensor:
+        ids, lengths = numbered([r["captions"][0] for r in records], bundle.words["text_encoder"])
+        words, sentence = text(ids, lengths)
+        z = noise_for(torch.tensor([r["codes"] for r in records]), sizes.codes, sizes.noise)
+        eps = torch.randn(len(ids), sizes.condition)
+        padding = padding_of(lengths, ids.shape[1])
+        return generator(z, eps, words, sentence, padding).pictures[-1]
+
+    return paint
 
 
 def painter_of(bundle: Bundle) -> Paint:

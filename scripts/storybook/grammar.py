@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from scripts.files import written
-from scripts.storybook.world import COLOURS, JUMPING, Content
+from scripts.storybook.world import COLOURS, JUMPING, KINDS, Content
 
 # name: (one, many) in the words people use, the first form being the commonest
 NOUNS = {
@@ -32,6 +32,19 @@ NOUNS = {
     "couch": (("couch", "couches"), ("sofa", "sofas")),
     "surfer": (("surfer", "surfers"), ("man on a surfboard", "men on surfboards")),
     "batter": (("baseball player", "baseball players"), ("batter", "batters")),
+    "skier": (("skier", "skiers"), ("person on skis", "people on skis")),
+    "cat": (("cat", "cats"), ("kitten", "kittens")),
+    "zebra": (("zebra", "zebras"),),
+    "duck": (("duck", "ducks"),),
+    "bicycle": (("bicycle", "bicycles"), ("bike", "bikes")),
+    "ship": (("ship", "ships"), ("cruise ship", "cruise ships")),
+    "bed": (("bed", "beds"),),
+    "laptop": (("laptop", "laptops"), ("laptop computer", "laptop computers")),
+    "pizza": (("slice of pizza", "slices of pizza"), ("piece of pizza", "pieces of pizza")),
+    "cake": (("cake", "cakes"), ("birthday cake", "birthday cakes")),
+    "apple": (("apple", "apples"),),
+    "banana": (("banana", "bananas"),),
+    "orange": (("orange", "oranges"),),
 }
 
 ACTS = {
@@ -56,6 +69,19 @@ ACTS = {
     "couch": ("sitting",),
     "surfer": ("riding a wave", "surfing"),
     "batter": ("swinging a bat", "holding a bat"),
+    "skier": ("skiing", "going downhill"),
+    "cat": ("standing", "walking"),
+    "zebra": ("standing", "walking"),
+    "duck": ("standing", "resting"),
+    "bicycle": ("parked", "standing"),
+    "ship": ("sailing", "floating"),
+    "bed": ("standing", "sitting"),
+    "laptop": ("standing", "sitting"),
+    "pizza": ("lying", "sitting"),
+    "cake": ("standing", "sitting"),
+    "apple": ("lying", "sitting"),
+    "banana": ("lying", "sitting"),
+    "orange": ("lying", "sitting"),
 }
 
 SETTINGS = {
@@ -69,6 +95,7 @@ SETTINGS = {
     "room": ("in a living room", "in a room with a window", "inside a room"),
     "sky": ("in a blue sky", "up in the clouds", "in the sky"),
     "ballpark": ("on a baseball field", "at a baseball game", "on a baseball diamond"),
+    "table": ("on a table", "on a wooden table", "on a kitchen table"),
 }
 
 # What flies is above a place, not in it.
@@ -82,6 +109,7 @@ SETTINGS_ABOVE = {
 # What of a setting tells the place, asked in this order: a sandy beach is no desert.
 SIGNS = {
     "ballpark": r"baseball (field|game|diamond)",
+    "table": r"\btable\b",
     "beach": r"beach|sand by",
     "desert": r"desert|dunes",
     "snow": r"snow",
@@ -107,9 +135,29 @@ TEMPLATES = (
     "a picture of {doing} {setting}",
 )
 
+# Of two kinds, one of each.
+TOGETHER = (
+    "{one} beside {other} {setting}",
+    "{one} next to {other} {setting}",
+    "{one} and {other} {setting}",
+    "there is {one} next to {other} {setting}",
+    "{setting} there is {one} beside {other}",
+    "a picture of {one} and {other} {setting}",
+)
+TURNED = 0.2  # how often the one that is usually told last is told first
+
 NOUN_SIGNS = {
     kind: re.compile(r"\b(" + "|".join(sorted({w for pair in nouns for w in pair})) + r")\b")
     for kind, nouns in NOUNS.items()
+}
+
+# The same with the colour before or behind the noun.
+COLOURED = {
+    kind: re.compile(
+        rf"(?:\b(?P<before>{'|'.join(COLOURS)}) )?{sign.pattern}"
+        rf"(?: in (?P<behind>{'|'.join(COLOURS)})\b)?"
+    )
+    for kind, sign in NOUN_SIGNS.items()
 }
 
 
@@ -126,14 +174,20 @@ def _counted(number: str, noun: str) -> str:
     return f"{number} {noun}"
 
 
+def _named(kind: str, colour: str, number: int, chance: random.Random) -> str:
+    """A noun with its colour, in the singular or the plural, without a number."""
+    one, many = chance.choice(NOUNS[kind])
+    noun = one if number == 1 else many
+    if not colour:
+        return noun
+    return f"{noun} in {colour}" if kind in DRESSED else f"{colour} {noun}"
+
+
 def describe(content: Content, flies: bool, chance: random.Random) -> str:
     """One sentence, lower case, with all of the content in it."""
-    one, many = chance.choice(NOUNS[content.kind])
-    noun = one if content.count == 1 else many
-    if content.colour:
-        noun = (
-            f"{noun} in {content.colour}" if content.kind in DRESSED else f"{content.colour} {noun}"
-        )
+    if content.other:
+        return _describe_two(content, chance)
+    noun = _named(content.kind, content.colour, content.count, chance)
     number = chance.choice(NUMBERS[content.count])
     settings = SETTINGS_ABOVE if flies else SETTINGS
     return chance.choice(TEMPLATES).format(
@@ -145,6 +199,14 @@ def describe(content: Content, flies: bool, chance: random.Random) -> str:
     )
 
 
+def _describe_two(content: Content, chance: random.Random) -> str:
+    told = [_counted("a", _named(kind, colour, 1, chance)) for kind, colour in content.things]
+    if chance.random() < TURNED:
+        told.reverse()
+    setting = chance.choice(SETTINGS[content.place])
+    return chance.choice(TOGETHER).format(one=told[0], other=told[1], setting=setting)
+
+
 def captions(content: Content, flies: bool, chance: random.Random, number: int = 5) -> list[str]:
     """Several sentences that differ from each other, as those of several people do."""
     told: dict[str, None] = {}
@@ -153,18 +215,19 @@ def captions(content: Content, flies: bool, chance: random.Random, number: int =
     return list(told)
 
 
-def kind_of(caption: str) -> str:
-    """The first kind that a caption names, or ""."""
-    found = [
-        (match.start(), kind)
-        for kind, sign in NOUN_SIGNS.items()
-        if (match := sign.search(caption))
-    ]
-    return min(found)[1] if found else ""
+def things_of(caption: str) -> list[tuple[str, str]]:
+    """The kinds that a caption names, in the order of KINDS, each with the colour said of it."""
+    found = {}
+    for kind in sorted(NOUNS, key=lambda kind: -len(kind)):  # a teddy bear is no bear
+        match = COLOURED[kind].search(caption)
+        if match:
+            found[kind] = match["before"] or match["behind"] or ""
+            caption = NOUN_SIGNS[kind].sub("", caption)
+    return [(kind, found[kind]) for kind in KINDS if kind in found]
 
 
 def colour_of(caption: str) -> str:
-    """The colour said of the object; a green field and a blue sky are not its colour."""
+    """The first colour in a caption; a green field and a blue sky are not its colour."""
     caption = re.sub(r"\b(green field|blue sky)\b", "", caption)
     return next((word for word in re.findall(r"\w+", caption) if word in COLOURS), "")
 
@@ -188,20 +251,29 @@ def act_of(caption: str) -> str:
 
 def read(caption: str) -> Content:
     """What a caption says; "" where it says nothing. The inverse of `describe`."""
+    things = things_of(caption)
+    two = len(things) > 1
+    kind, colour = things[0] if things else ("", "")
+    other, other_colour = things[1] if two else ("", "")
     return Content(
-        kind_of(caption),
-        colour_of(caption),
+        kind,
+        colour if two else colour or colour_of(caption),
         place_of(caption),
         count_of(caption),
         act_of(caption),
+        other,
+        other_colour,
     )
 
 
 def attributes() -> dict[str, dict[str, str]]:
-    """The signs by which captions are read, as a table (models/storybook/attributes.yaml)."""
-    longest = sorted(NOUNS, key=lambda kind: -len(kind))  # a teddy bear is no bear
+    """The signs by which captions are read, as a table (models/storybook/attributes.yaml).
+
+    Of two kinds, the table reads the one that `read` calls the first; of two colours, the first in
+    the alphabet. (In KINDS, teddy bears come before bears.)
+    """
     return {
-        "kind": {kind: NOUN_SIGNS[kind].pattern for kind in longest},
+        "kind": {kind: NOUN_SIGNS[kind].pattern for kind in KINDS},
         "colour": {
             colour: rf"\b{colour}\b" + {"green": "(?! field)", "blue": "(?! sky)"}.get(colour, "")
             for colour in COLOURS

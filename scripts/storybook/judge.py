@@ -1,19 +1,20 @@
-"""An independent judge of pictures: what kind, colour, place and count it sees in a scene.
+"""An independent judge of pictures: what kinds, colours, place and count it sees in a scene.
 
-It learns from rendered scenes alone, has another architecture than every network of the bundle,
-and nothing that paints or describes is ever trained against it.
+It begins with ImageNet's eyes and learns from scenes that are laid out freely. Nothing that paints
+or describes is ever trained against it.
 """
 
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from torch import Tensor, nn
 
+from scripts.efficientnet import HEAD, EfficientNetLite0
 from scripts.storybook.grammar import read
 from scripts.storybook.world import COLOURS, JUMPING, KINDS, MOST, PLACES, Content
 from scripts.training.augment import spoil
+from scripts.training.captioner import normalise
 from scripts.training.dataset import CaptionedPictures
 from scripts.training.progress import Progress
 
@@ -23,22 +24,32 @@ ANSWERS = {
     "place": PLACES,
     "count": tuple(range(1, MOST + 1)),
     "act": ("", JUMPING),
+    "other": ("", *KINDS),
+    "other_colour": ("", *COLOURS),
 }
+FIXED = 6  # layers of the backbone that stay as they are: they see edges and textures
+EYES = 0.3  # share of the rate at which the others learn
 
 
 class Judge(nn.Module):
-    """ShuffleNet v2 (Ma et al. 2018) with one answer for each question of a scene's content."""
+    """EfficientNet-Lite0 with one answer for each question of a scene's content."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.answers = torchvision.models.shufflenet_v2_x0_5(
-            weights=None, num_classes=sum(map(len, ANSWERS.values()))
-        )
+        self.eyes = EfficientNetLite0().features
+        self.answers = nn.Linear(2 * HEAD, sum(map(len, ANSWERS.values())))
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """Mean and maximum of the last map, (B, 2 * 1280); pictures (B, 3, S, S) in [-1, 1]."""
+        with torch.no_grad():
+            x = self.eyes[:FIXED](normalise(pictures))
+        x = self.eyes[FIXED:](x)
+        return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
         """Logits (B, answers) of each question; pictures (B, 3, S, S) in [-1, 1]."""
         sizes = [len(answers) for answers in ANSWERS.values()]
-        return list(self.answers(pictures).split(sizes, dim=1))
+        return list(self.answers(self.features(pictures)).split(sizes, dim=1))
 
     @torch.inference_mode()
     def look(self, pictures: Tensor) -> list[Content]:
@@ -52,6 +63,7 @@ class Judge(nn.Module):
 
 def train(
     dataset: CaptionedPictures,
+    eyes: dict[str, Tensor],
     folder: Path,
     *,
     steps: int,
@@ -59,11 +71,20 @@ def train(
     rate: float = 2e-3,
     seed: int = 3,
 ) -> Judge:
-    """A judge after `steps` batches of rendered scenes; goes on from what `folder` holds."""
+    """A judge after `steps` batches; goes on from what `folder` holds.
+
+    `eyes` is the state of an EfficientNet-Lite0 to begin with.
+    """
     torch.manual_seed(seed)
-    judge = Judge().to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.1)
+    judge = Judge()
+    own = {name.removeprefix("features."): t for name, t in eyes.items() if "features." in name}
+    judge.eyes.load_state_dict(own)
+    judge.to(memory_format=torch.channels_last).train()
+    judge.eyes[:FIXED].eval().requires_grad_(False)
+    groups = [{"params": judge.answers.parameters()}, {"params": judge.eyes[FIXED:].parameters()}]
+    rates = [rate, rate * EYES]
+    optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, steps, pct_start=0.1)
     parts = {"judge": judge, "optimizer": optimizer, "schedule": schedule}
     progress = Progress(folder, parts, steps)
     for seen in progress.batches(dataset, batch, seed):

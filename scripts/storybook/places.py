@@ -1,6 +1,10 @@
-"""Backdrops: each place in three versions, drawn as vector graphics on a square of 100."""
+"""Backdrops: each place in three versions, drawn as vector graphics on a square of 100.
 
-VERSIONS = 3
+A fourth version is the second one seen from the other side, in the evening.
+"""
+
+VERSIONS = 4
+EVENING = '<rect width="100" height="100" fill="#e8743a" opacity="0.2"/>'
 
 
 def _sky(top: str, bottom: str, ground: float) -> str:
@@ -245,6 +249,31 @@ def _ballpark(version: int) -> str:
     )
 
 
+def _table(version: int) -> str:
+    wall = ("#e9dcc3", "#bcd3c9", "#d8c3cf")[version]
+    top = (("#a8703c", "#c08a52"), ("#7d5433", "#96693f"), ("#c9a36b", "#dcbd8b"))[version]
+    tiles = "".join(
+        f'<path d="M0 {y} h100" stroke="#fff6" stroke-width="0.9"/>' for y in (10, 24, 38)
+    ) + "".join(f'<path d="M{x} 0 v56" stroke="#fff6" stroke-width="0.9"/>' for x in (20, 50, 80))
+    shelf = (
+        '<rect x="8" y="18" width="30" height="3" fill="#7b5a36"/>'
+        '<rect x="12" y="8" width="6" height="10" fill="#b5533f"/>'
+        '<rect x="20" y="6" width="5" height="12" fill="#4e6f86"/>'
+        '<rect x="27" y="10" width="7" height="8" fill="#d8b04a"/>',
+        "",
+        '<rect x="62" y="6" width="28" height="30" fill="#fff"/>'
+        '<rect x="64.5" y="8.5" width="10" height="25" fill="#a9d8f5"/>'
+        '<rect x="77" y="8.5" width="10" height="25" fill="#a9d8f5"/>',
+    )[version]
+    return (
+        f'<rect width="100" height="60" fill="{wall}"/>'
+        + ("", tiles, "")[version]
+        + shelf
+        + _ground(58, *top)
+        + '<rect y="58" width="100" height="2" fill="#fff5"/>'
+    )
+
+
 BACKDROPS = {
     "field": _field,
     "forest": _forest,
@@ -256,9 +285,12 @@ BACKDROPS = {
     "room": _room,
     "sky": _open_sky,
     "ballpark": _ballpark,
+    "table": _table,
 }
 
 
 def backdrop(place: str, version: int) -> str:
     """The vector drawing of a place, without an outer <svg>."""
-    return BACKDROPS[place](version)
+    if version < 3:
+        return BACKDROPS[place](version)
+    return f'<g transform="translate(100 0) scale(-1 1)">{BACKDROPS[place](1)}</g>{EVENING}'

@@ -8,17 +8,18 @@ from scripts.storybook.artwork import Artwork, draw_svg, svg
 from scripts.storybook.places import backdrop
 from scripts.storybook.world import KINDS, Scene
 
-# Per number of objects: their size, and where each stands (x, and how much further up), all as
-# shares of the picture's side.
+# Sizes and places in shares of the picture's side. Things are moved by eighths (or sixteenths),
+# which are whole places of a painter's coarse maps: a thing that is moved is painted as before.
+SIZES = (0.625, 0.4375)  # of a single thing: large or small
+SHIFTS = (0.125, 0.25)  # of the same, to the left or to the right
+# Per number of objects: their size, and where each stands (x, and how much further up).
 GROUPS = {
-    1: (0.60, ((0.0, 0.0),)),
-    2: (0.44, ((-0.24, -0.03), (0.24, 0.03))),
-    3: (0.35, ((-0.31, 0.02), (0.0, -0.08), (0.31, 0.04))),
+    2: (0.4375, ((-0.25, 0.0), (0.25, 0.0))),
+    3: (0.3125, ((-0.3125, 0.0), (0.0, -0.0625), (0.3125, 0.0))),
 }
-GROUND = 0.92  # where feet stand
-AIR = 0.38  # where the middle of what flies is
-LIFT = 0.3  # how high what jumps is above the ground, as a share of its size
-SHIFT = 0.19  # of a single object, to the left or to the right; groups fill the picture
+GROUND = 0.90625  # where feet stand
+AIR = 0.375  # where the middle of what flies is
+LIFT = 0.25  # how high what jumps is above the ground, as a share of its size
 
 Box = tuple[float, float, float, float]
 
@@ -34,34 +35,39 @@ class Renderer:
     def render(self, scene: Scene) -> tuple[Image.Image, list[Box]]:
         """The RGB picture, and each object's left, top, right and bottom in shares of the side."""
         content, layout = scene.content, scene.layout
-        flies = KINDS[content.kind].flies
-        size, places = GROUPS[content.count]
         picture = self.backdrop(content.place, layout.backdrop).copy()
-        sprite = self.artwork.sprite(
-            content.kind,
-            layout.style,
-            content.colour,
-            round(size * self.side),
-            bool(layout.direction),
-            bool(content.act),
-        )
-        lift = LIFT * size if content.act else 0
+        size, places = placed(scene)
+        things = sorted(zip(places, content.things, strict=True), key=lambda thing: thing[0][1])
         boxes = []
-        for x, y in sorted(places, key=lambda place: place[1]):  # the further ones first
-            middle = 0.5 + x + (layout.position - 1) * (SHIFT if content.count == 1 else 0)
-            left = round(middle * self.side - sprite.width / 2)
-            left = min(max(left, 0), self.side - sprite.width)
-            if flies:
-                top = round((AIR + 2 * y) * self.side - sprite.height / 2)
-            else:
-                foot = round((GROUND + y) * self.side)
-                top = foot - sprite.height - round(lift * self.side)
-                self._shadow(picture, left, foot, sprite.width)
-            top = min(max(top, 0), self.side - sprite.height)
-            picture.paste(sprite, (left, top), sprite)
-            edges = (left, top, left + sprite.width, top + sprite.height)
-            boxes.append(tuple(round(edge / self.side, 4) for edge in edges))
+        for (x, y), (kind, colour) in things:  # the further ones first
+            sprite = self.artwork.sprite(
+                kind,
+                layout.style,
+                colour,
+                round(size * self.side),
+                bool(layout.direction),
+                bool(content.act),
+            )
+            boxes.append(self._put(picture, sprite, 0.5 + x, y, KINDS[kind].flies, content.act))
         return picture, boxes
+
+    def _put(
+        self, picture: Image.Image, sprite: Image.Image, x: float, y: float, flies: bool, act: str
+    ) -> Box:
+        """Paste a sprite with its middle at x, standing `y` below the ground line, or flying."""
+        left = round(x * self.side - sprite.width / 2)
+        left = min(max(left, 0), self.side - sprite.width)
+        if flies:
+            top = round((AIR + 2 * y) * self.side - sprite.height / 2)
+        else:
+            foot = round((GROUND + y) * self.side)
+            lift = LIFT * max(sprite.size) if act else 0
+            top = foot - sprite.height - round(lift)
+            self._shadow(picture, left, foot, sprite.width)
+        top = min(max(top, 0), self.side - sprite.height)
+        picture.paste(sprite, (left, top), sprite)
+        edges = (left, top, left + sprite.width, top + sprite.height)
+        return tuple(round(edge / self.side, 4) for edge in edges)
 
     def _backdrop(self, place: str, version: int) -> Image.Image:
         return draw_svg(svg("0 0 100 100", backdrop(place, version)), self.side).convert("RGB")
@@ -74,3 +80,15 @@ class Renderer:
         )
         mask = mask.filter(ImageFilter.GaussianBlur(height / 4))
         picture.paste((20, 20, 20), mask=mask)
+
+
+def placed(scene: Scene) -> tuple[float, list[tuple[float, float]]]:
+    """The size of a scene's objects, and where each stands: x from the middle, y downwards."""
+    content, layout = scene.content, scene.layout
+    if content.other:
+        size, places = GROUPS[2]
+        return size, list(places[::-1] if layout.position == 2 else places)
+    if content.count > 1:
+        size, places = GROUPS[content.count]
+        return size, list(places)
+    return SIZES[layout.size], [((layout.position - 1) * SHIFTS[layout.size], 0.0)]
