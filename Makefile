@@ -4,8 +4,22 @@ BIN := .venv/bin
 
 .PHONY: play models test lint lock python system
 
+# make play                                       plays a cow that comes with the game
+# make play PICTURE=dog.jpg                       plays a picture of your own
+# make play TEXT="two red kites over a beach"     begins with a sentence
+# With OPEN=yes, the page of the game is opened in a browser at the end.
+PICTURE ?=
+TEXT ?=
+OPEN ?=
+export PICTURE TEXT
+
 play: .venv/game
-	$(BIN)/snakemake --cores 1 results/cow/round5.png
+	@image=cow; \
+	if [ -n "$$PICTURE" ]; then image=$$($(BIN)/python -m scripts.bring --picture "$$PICTURE"); \
+	elif [ -n "$$TEXT" ]; then image=$$($(BIN)/python -m scripts.bring --text "$$TEXT"); fi && \
+	$(BIN)/snakemake --cores 1 "results/$$image/round5.png" "results/$$image/strip.png" \
+		"results/$$image/index.html" && \
+	{ [ -z "$(OPEN)" ] || xdg-open "results/$$image/index.html"; }
 
 # The cluster's tests start a SLURM of their own, the page's tests a browser. Where `make system` can
 # install them, these tests must not be skipped.

@@ -15,11 +15,13 @@ include: "rules/common/engine.smk"
 include: "rules/common/messages.smk"
 include: "rules/common/settings.smk"
 include: "rules/common/keeping.smk"
+include: "rules/common/terminal.smk"
 include: "rules/common/chains.smk"
 include: "rules/common/stages.smk"
 include: "rules/common/targets.smk"
 include: "rules/common/figures.smk"
 include: "rules/common/page.smk"
+include: "rules/common/report.smk"
 include: "rules/common/drift.smk"
 include: "rules/common/study.smk"
 # What the rules make.
@@ -27,6 +29,7 @@ include: "rules/weights.smk"
 include: "rules/telephone.smk"
 include: "rules/figures.smk"
 include: "rules/page.smk"
+include: "rules/archive.smk"
 include: "rules/drift.smk"
 include: "rules/study.smk"
 include: "rules/verify.smk"
@@ -37,6 +40,7 @@ include: "rules/storybook.smk"
 
 
 rule all:
+    """every base in input/: captions, pictures, strips and the page results/index.html"""
     default_target: True
     input:
         whole_game,

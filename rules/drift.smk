@@ -4,6 +4,7 @@ from scripts.drift import chain as drifting
 
 
 rule drift:
+    """results/<chain>/drift.tsv: what is kept, round by round"""
     input:
         base=chain_base,
         pictures=chain_pictures,
@@ -42,6 +43,7 @@ rule drift:
 
 
 rule drift_plot:
+    """results/<chain>/drift.svg: the same as curves"""
     input:
         table="results/{chain}/drift.tsv",
     output:

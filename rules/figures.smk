@@ -4,10 +4,12 @@ from scripts.figures import candidates, film, strip
 
 
 rule strip:
+    """results/<chain>/strip.png: base and rounds side by side"""
     input:
         base=chain_base,
         pictures=chain_pictures,
         texts=chain_texts,
+        records=chain_records,
     output:
         report(
             "results/{chain}/strip.png",
@@ -21,10 +23,18 @@ rule strip:
     message:
         "The strip of {wildcards.chain}: {output}"
     run:
-        tell(strip.draw, input.base, input.pictures, input.texts, output[0])
+        tell(
+            strip.draw,
+            input.base,
+            input.pictures,
+            input.texts,
+            output[0],
+            input.records,
+        )
 
 
 rule film:
+    """results/<chain>/film.gif: the same as moving pictures"""
     input:
         base=chain_base,
         pictures=chain_pictures,
@@ -46,6 +56,7 @@ rule film:
 
 
 rule candidates:
+    """results/<chain>/candidates/round<n>.png: many pictures of one caption"""
     input:
         text=text_to_paint,
         bundle=painter_files,
@@ -81,6 +92,7 @@ rule candidates:
 
 
 rule attention:
+    """results/<chain>/attention/round<n>.png: what each word looked at"""
     input:
         text=text_looked_at,
         bundle=painter_files,
@@ -139,6 +151,7 @@ rule library:
 
 
 rule related:
+    """results/<image>/related.png: pictures nearest in meaning, and in pixels"""
     input:
         base=chain_base,
         library=library_index,
@@ -163,6 +176,7 @@ rule related:
 
 
 rule figures:
+    """every figure of every base"""
     input:
         all_figures,
     localrule: True

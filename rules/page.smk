@@ -2,6 +2,7 @@
 
 
 rule page:
+    """results/index.html: the page of all games"""
     input:
         strips=strips,
     output:
@@ -21,6 +22,7 @@ rule page:
 
 
 rule page_of_chain:
+    """results/<chain>/index.html: the page of one game"""
     input:
         base=chain_base,
         pictures=chain_pictures,
@@ -37,3 +39,7 @@ rule page_of_chain:
         from scripts.page import write
 
         tell(write.one, f"results/{wildcards.chain}", **page_settings())
+
+
+onerror:
+    show_the_rest()

@@ -219,6 +219,7 @@ rule evaluate:
 
 
 rule card:
+    """measures the storybook and writes its card"""
     input:
         figures="training/storybook/figures.tsv",
     localrule: True

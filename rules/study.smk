@@ -2,6 +2,7 @@
 
 
 rule study:
+    """many chains, measured together: results/study/"""
     input:
         expand(
             "results/study/{name}.svg",
@@ -50,6 +51,7 @@ rule study_import:
 
 
 rule study_export:
+    """results/study/published: the chains of the study in the published layout"""
     input:
         pictures=study_pictures,
         texts=study_texts,

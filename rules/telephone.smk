@@ -12,6 +12,7 @@ from scripts.stages.generate import generate
 
 
 rule caption:
+    """results/<chain>/round<n>.txt: the caption of the picture before"""
     input:
         seen=what_is_seen,
         bundle=captioner_files,
@@ -40,6 +41,7 @@ rule caption:
 
 
 rule generate:
+    """results/<chain>/round<n>.png: the picture painted from that caption"""
     input:
         text=text_to_paint,
         said=caption_record,
@@ -67,3 +69,20 @@ rule generate:
             **turn(wildcards),
             **tools(wildcards, threads),
         )
+
+
+rule play:
+    """a game of your own: --config picture=dog.jpg, or --config text="a kite" (or make play)"""
+    input:
+        own_game,
+    localrule: True
+
+
+rule refused:
+    output:
+        ".snakemake/refused/{number}",
+    wildcard_constraints:
+        number=r"\d+",
+    localrule: True
+    run:
+        tell(refuse, wildcards)

@@ -4,6 +4,7 @@ from scripts.training import lessons
 
 
 rule train:
+    """trains the bundle of the config"""
     input:
         trained_parts,
     message:

@@ -5,6 +5,7 @@ from scripts import verify
 
 # It has no output, so that it runs whenever it is asked for.
 rule verify:
+    """plays a share of the recorded stages again and compares"""
     threads: 1
     resources:
         mem_mb=3000,

@@ -150,6 +150,9 @@ def test_every_setting_is_explained_and_has_its_default():
         "channel": [],
         "embedding": "all-MiniLM-L6-v2",
         "judge": None,
+        "terminal": "auto",
+        "picture": "",
+        "text": "",
         "library": "input",
         "study": {
             "bases": ["*"],

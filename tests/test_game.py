@@ -60,7 +60,7 @@ def played(watched: Watched) -> tuple[Watched, Call]:
             watched.call(*dry)
         assert not watched.imports(), "torch was imported where nothing is played"
         others = [f"results/{chain}/round2.png" for chain in CHAINS[3:]]
-        call = watched.call("all", *others, cores=2)
+        call = watched.call("all", *others, cores=2, terminal="snakemake")
     return watched, call
 
 
@@ -208,7 +208,7 @@ def test_the_same_bytes_on_one_core_alone_and_elsewhere(played: tuple[Watched, C
 def test_one_more_round_is_one_more_round(played: tuple[Watched, Call]):
     game, _ = played
     before = game.times()
-    call = game.play("results/cow@7/round3.png")
+    call = game.play("results/cow@7/round3.png", terminal="snakemake")
     assert call.text.count("Finished jobid") == 2
     after = game.times()
     assert {name: after[name] for name in before} == before

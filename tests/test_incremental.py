@@ -176,7 +176,9 @@ def longer(played: Copy, tmp_path_factory: pytest.TempPathFactory) -> Copy:
     game = Copy(folder)
     game.edit("config.yaml", "rounds: 2", "rounds: 5")
     before = game.times()
-    assert game.play().text.count("Rule: ") == 2 * 3 + 3  # three rounds, strip, page, all
+    assert (
+        game.play(terminal="snakemake").text.count("Rule: ") == 2 * 3 + 3
+    )  # three rounds, strip, page, all
     after = game.times()
     before = {name: time for name, time in before.items() if not name.startswith("index")}
     del before["cow/strip.png"]

@@ -108,3 +108,18 @@ def test_the_same_strip_has_the_same_bytes(tmp_path: Path):
     for name in ("a.png", "b.png"):
         strip.draw(picture, [picture], [text], tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_words_that_the_painter_does_not_know_are_named(tmp_path: Path):
+    picture = make_picture(tmp_path / "round1.png")
+    (tmp_path / "round1.txt").write_text("a zebra\n")
+    record = tmp_path / "round1.json"
+    heights, ochre = [], []
+    for unknown in ("[]", '["zebra"]'):
+        record.write_text(f'{{"unknown_words": {unknown}}}')
+        strip.draw(picture, [picture], [tmp_path / "round1.txt"], tmp_path / "strip.png", [record])
+        image = Image.open(tmp_path / "strip.png")
+        heights.append(image.height)
+        ochre.append((np.asarray(image) == strip.NOTE).all(axis=-1).any())
+    assert heights[1] > heights[0]
+    assert ochre == [False, True]

@@ -1,6 +1,7 @@
 """Chains, their base files and their bundles."""
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 
@@ -14,6 +15,19 @@ from scripts.chains import BaseFiles
 @lru_cache
 def base_files():
     return BaseFiles.read("input")
+
+
+def elsewhere():
+    """Which folder was looked into, if that may not be the one that was meant."""
+    here = os.getcwd()
+    if base_files().files or os.path.realpath(here) == os.path.realpath(
+        workflow.basedir
+    ):
+        return ""
+    return (
+        f" (The folder is {here}; to play in another one, give it with --directory:"
+        f" --directory {workflow.basedir})"
+    )
 
 
 @lru_cache(maxsize=None)
@@ -35,9 +49,9 @@ def chain_named(name):
         )
         channel.Passage.read(chain.passage, name)
         base_files().find(chain.image)
-    except UserError:
+    except UserError as error:
         base_files().check_name(name)  # photo@2.png is there, photo.png is not
-        raise
+        raise UserError(f"{error}{elsewhere()}") from None
     # Chance hangs on the image's name: the same for é as one character and as two.
     return replace(chain, image=chains.composed(chain.image))
 
@@ -96,12 +110,41 @@ def starts_with_text(wildcards):
 
 @asked
 def every_chain(_):
-    """One chain of each base file, with the seed and the bundle of the config."""
+    """One chain of each base file that can be played, with the seed and bundle of the config."""
     tell_left_out()
-    check_standing(*map(chain_named, base_files().files))
+    if base_files().files:
+        bundle_called(config["bundle"]).check_files()
+    check_standing(*nameable())
+    return sorted(set(base_files().files) - refused_chains().keys())
+
+
+def nameable():
+    """The chains of the base files that can have one."""
     for image in base_files().files:
-        chain_called(image)
-    return sorted(base_files().files)
+        with suppress(UserError):
+            yield chain_named(image)
+
+
+@lru_cache
+def refused_chains():
+    """What is wrong with base files that cannot be played, by image. They stop no other."""
+    refused = {}
+    for image in sorted(base_files().files):
+        try:
+            chain_called(image)
+        except UserError as error:
+            refused[image] = str(error)
+    return refused
+
+
+def refusals():
+    """One file for each of them, which is never made: the attempt says what is wrong."""
+    return [f".snakemake/refused/{number}" for number in range(len(refused_chains()))]
+
+
+def refuse(wildcards):
+    """Says what is wrong with a base file."""
+    raise UserError(list(refused_chains().values())[int(wildcards.number)])
 
 
 @lru_cache

@@ -55,6 +55,8 @@ def all_figures(_):
         for image in every_chain(None)
         if not str(base_files().find(image)).lower().endswith(chains.TEXT)
     ]
-    return [
-        f"results/{image}/{file}" for image in every_chain(None) for file in figures
-    ] + related
+    return (
+        [f"results/{image}/{file}" for image in every_chain(None) for file in figures]
+        + related
+        + refusals()
+    )

@@ -51,3 +51,15 @@ def beyond(chain, planned):
     if chain.name not in planned or chain.farthest > config["rounds"]:
         more.append(chain.digest())
     return more
+
+
+def show_the_rest():
+    """Writes the page where it was asked for and waits for chains that have failed."""
+    if workflow.exec_mode != ExecMode.DEFAULT:
+        return
+    waiting = (job for job in workflow.dag.needrun_jobs() if job.rule.name == "page")
+    if any(not workflow.dag.finished(job) for job in waiting):
+        from scripts.page import write
+
+        if tell(write.front, "results", **page_settings()) and spoken:
+            spoken.played.files["page"] = ["results/index.html"]

@@ -3,6 +3,7 @@
 More than MOST panels are shown in several rows, read as a page is.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from scripts.figures.typography import (
     GREY,
     INK,
     LABEL,
+    NOTE,
     even_rows,
     font,
     leading,
@@ -34,26 +36,41 @@ def draw(
     pictures: Sequence[Path | str],
     texts: Sequence[Path | str],
     out: Path | str,
+    records: Sequence[Path | str] = (),
 ) -> None:
     """Writes the strip of a chain as a PNG.
 
     `base` is a picture or, of a text-first chain, a text; `pictures` and `texts` are those of
-    rounds 1, 2, … Raises UserError if one of them cannot be read.
+    rounds 1, 2, …, and so are `records`, which name the words that the painter does not know.
+    Raises UserError if a picture or a text cannot be read.
     """
     is_text = Path(base).suffix.lower() == TEXT
     first = _card(read_text(base)) if is_text else _fit(open_picture(base))
     panels = [first, *(_fit(open_picture(picture)) for picture in pictures)]
     captions = ["", *(read_text(text) for text in texts)]
-    image = compose(panels, captions)
+    notes = ["", *(_note(record) for record in records)] if records else []
+    image = compose(panels, captions, notes)
     with written(out) as part:
         image.save(part, format="PNG")
 
 
-def compose(panels: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:
-    """The panels in rows, numbered from the base on, each with its caption beneath."""
+def _note(record: Path | str) -> str:
+    """What a round's record says of words that the painter does not know."""
+    try:
+        unknown = json.loads(Path(record).read_text(encoding="utf-8"))["unknown_words"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return f"not known to the painter: {', '.join(unknown)}" if unknown else ""
+
+
+def compose(
+    panels: Sequence[Image.Image], captions: Sequence[str], notes: Sequence[str] = ()
+) -> Image.Image:
+    """The panels in rows, numbered from the base on, each with its caption and note beneath."""
     columns = even_rows(len(panels), MOST)
+    notes = notes or [""] * len(panels)
     rows = [
-        _row(panels[n : n + columns], captions[n : n + columns], n)
+        _row(panels[n : n + columns], captions[n : n + columns], notes[n : n + columns], n)
         for n in range(0, len(panels), columns)
     ]
     strip = Image.new("RGB", (max(r.width for r in rows), sum(r.height for r in rows)), "white")
@@ -64,24 +81,29 @@ def compose(panels: Sequence[Image.Image], captions: Sequence[str]) -> Image.Ima
     return strip
 
 
-def _row(panels: Sequence[Image.Image], captions: Sequence[str], first: int) -> Image.Image:
-    """Panels side by side, numbered from `first` on, with their captions."""
-    wrapped = [
-        wrap(caption, panel.width, CAPTION) for panel, caption in zip(panels, captions, strict=True)
+def _row(
+    panels: Sequence[Image.Image], captions: Sequence[str], notes: Sequence[str], first: int
+) -> Image.Image:
+    """Panels side by side, numbered from `first` on, with their captions and notes."""
+    told = [
+        [(line, CAPTION, INK) for line in wrap(caption, panel.width, CAPTION)]
+        + [(line, LABEL, NOTE) for line in wrap(note, panel.width, LABEL)]
+        for panel, caption, note in zip(panels, captions, notes, strict=True)
     ]
     top = GAP + SIDE + GAP // 2
-    lines = max(map(len, wrapped))
-    height = top + leading(LABEL) + lines * leading(CAPTION) + GAP
+    heights = [sum(leading(size) for _, size, _ in lines) for lines in told]
+    height = top + leading(LABEL) + max(heights) + GAP
     row = Image.new("RGB", (sum(p.width + GAP for p in panels) + GAP, height), "white")
     pen = ImageDraw.Draw(row)
     left = GAP
-    for number, (panel, caption) in enumerate(zip(panels, wrapped, strict=True), first):
+    for number, (panel, lines) in enumerate(zip(panels, told, strict=True), first):
         row.paste(panel, (left, GAP + (SIDE - panel.height) // 2))
         label = f"round {number}" if number else "base"
         pen.text((left, top), label, font=font(LABEL), fill=GREY)
-        for place, line in enumerate(caption):
-            y = top + leading(LABEL) + place * leading(CAPTION)
-            pen.text((left, y), line, font=font(CAPTION), fill=INK)
+        y = top + leading(LABEL)
+        for line, size, colour in lines:
+            pen.text((left, y), line, font=font(size), fill=colour)
+            y += leading(size)
         left += panel.width + GAP
     return row
 

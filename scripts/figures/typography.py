@@ -10,6 +10,7 @@ GAP = 16  # between panels, and around them; pixels
 LABEL, CAPTION = 17, 19  # sizes of type
 LEADING = 1.3  # distance of lines, in sizes of type
 INK, GREY, FRAME = (25, 25, 25), (120, 120, 120), (215, 215, 215)
+NOTE = (138, 90, 0)  # of what somebody should know; 5.8:1 on white
 
 
 def wrap(text: str, width: int, size: int) -> list[str]:

@@ -1,0 +1,19 @@
+"""The results as one archive for a repository: snakemake archive"""
+
+
+rule archive:
+    """everything in results/ as one zip for a repository (Workflow RO-Crate)"""
+    input:
+        whole_game,
+    output:
+        "results/archive.zip",
+    localrule: True
+    params:
+        code=code_of("scripts.archive"),
+        beside=stands_beside,
+    message:
+        "Archiving all games: {output}"
+    run:
+        from scripts import archive
+
+        tell(archive.write, "results", workflow.basedir, output[0])
