@@ -69,6 +69,9 @@ def differences(one: Played, other: Played) -> str:
 
 
 def main() -> None:
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(__doc__.strip())
+        return
     if len(sys.argv) == 3:  # one setting, in a process of its own
         first, out = map(Path, sys.argv[1:])
         known = pickle.loads(first.read_bytes()) if first.exists() else None

@@ -79,7 +79,7 @@ def test_scores_are_told_and_another_beam_makes_captions_anew(game: Game):
     assert record["captioner"] == {"beam": 1, "log_probability": told["log_probability"]}
     assert told["caption"] == record["caption"] and told["log_probability"] < 0
     call = game.play("results/cow/round1.png", captioner="{beam: 4}")
-    assert "describing" in call.text
+    assert "cow, round 1: " in call.text
     wide = json.loads(game.path("results/cow/captions/round1.json").read_text())
     assert wide["beam"] == 4 and len(wide["others"]) == 3
     scores = [wide["log_probability"], *(other["log_probability"] for other in wide["others"])]

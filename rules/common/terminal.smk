@@ -1,9 +1,6 @@
 """What a call says: see scripts/terminal.py."""
 
-import logging as _logging
-
-from snakemake.logging import logger as _snakemakes
-from snakemake.settings.types import ExecMode
+from snakemake.logging import logger
 
 from scripts import terminal
 
@@ -18,11 +15,11 @@ def speak():
     chosen = said.verbose or said.quiet or said.printshellcmds or said.debug_dag
     if said.dryrun or chosen or said.log_handler_settings:
         return
-    if workflow.exec_mode != ExecMode.DEFAULT or config["terminal"] == "snakemake":
+    if workflow.exec_mode.name != "DEFAULT" or config["terminal"] == "snakemake":
         return
-    for handler in _snakemakes.handlers:
+    for handler in logger.handlers:
         if handler.name == "DefaultStreamHandler":
-            _snakemakes.removeHandler(handler)
+            logger.removeHandler(handler)
             bar = (
                 handler.is_tty
                 and handler.can_color_tty()
@@ -32,7 +29,7 @@ def speak():
             ours = terminal.Handler(
                 screen(handler.stream), handler.formatter, _number_of, _shown
             )
-            _snakemakes.addHandler(ours)
+            logger.addHandler(ours)
             return ours
 
 
