@@ -35,7 +35,7 @@ ROUTINE = (
     *("Group jobs: inactive", "Conda environments: ignored", "Singularity containers: ignored"),
     *("Removing output files of failed job", "Exiting because a job execution failed"),
     *("Job failed, going on with independent jobs", "Provided ", "Rules claiming more threads"),
-    *("Creating report", "Adding ", "Missing metadata for file"),
+    *("Creating report", "Adding ", "Missing metadata for file", "Config file "),
     *("Waiting at most", "Touching output file", "Cleanup ", "Singularity ", "Finished jobid"),
 )
 UNFINISHED = re.compile(r"File (.+) marked for report but does not exist")
