@@ -55,7 +55,7 @@ def play(known: Played | None) -> Played:
         for round_ in range(1, ROUNDS + 1):
             said = describe(picture, bundle, "cpu", 1)[0].caption
             text = known[base.stem, round_][0] if known else said
-            pixels = np.array(paint(text, chain, round_, bundle, "cpu", 1))
+            pixels = np.array(paint(text, chain, round_, bundle, "cpu", 1)[0])
             played[base.stem, round_] = said, pixels
             picture = Image.fromarray(known[base.stem, round_][1] if known else pixels)
     return played

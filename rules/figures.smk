@@ -70,7 +70,8 @@ rule candidates:
         ),
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=painter_memory,
+        gres=graphics_cards,
     params:
         image=chain_image,
         seed=chain_seed,
@@ -106,7 +107,8 @@ rule attention:
         ),
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=painter_memory,
+        gres=graphics_cards,
     params:
         image=chain_image,
         seed=chain_seed,

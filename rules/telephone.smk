@@ -21,7 +21,8 @@ rule caption:
         record="results/{chain}/captions/round{round}.json",
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=captioner_memory,
+        gres=graphics_cards,
     params:
         base=base_content,
         sizes=captioner_settings,
@@ -52,7 +53,8 @@ rule generate:
         record="results/{chain}/round{round}.json",
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=painter_memory,
+        gres=graphics_cards,
     params:
         image=chain_image,
         seed=chain_seed,

@@ -104,13 +104,16 @@ def _caption(
 ) -> str:
     said = stage.file("txt").read_text(encoding="utf-8").rstrip("\n")
     note = stage.file("json").parent / "captions" / stage.file("json").name
-    beam = json.loads(note.read_text(encoding="utf-8")).get("beam", 1)
+    said_then = json.loads(note.read_text(encoding="utf-8"))
+    beam, batch = said_then.get("beam", 1), said_then.get("batch", 1)
     source = stage.file("png", back=1)
     if stage.round_ == 1:
         source = BaseFiles.read("input").find(stage.chain.image)
     elif stage.chain.repeats:
         source = stage.file("txt").with_name("round1.txt")
-    again = hear(source, bundle, device, threads, beam, stage.chain, stage.round_)["caption"]
+    again = hear(source, bundle, device, threads, beam, stage.chain, stage.round_, batch=batch)[
+        "caption"
+    ]
     return "" if again == said else f"the caption of {source} was {said!r} and is {again!r}"
 
 
@@ -122,7 +125,8 @@ def _picture(
         return "the picture that lies there is not the one that was recorded"
     caption, _ = caption_to_paint(stage.file("txt"), bundle)
     place = choose_device(device)
-    picture = paint(caption, stage.chain, stage.round_, bundle, place, threads)
+    batch = record.get("batch", 1)
+    [picture] = paint(caption, stage.chain, stage.round_, bundle, place, threads, batch=batch)
     again = hashlib.sha256(picture.tobytes()).hexdigest()
     return "" if again == record["pixels_sha256"] else "the picture comes out otherwise"
 

@@ -146,6 +146,7 @@ def test_every_setting_is_explained_and_has_its_default():
         "rounds": 5,
         "candidates": 16,
         "device": "auto",
+        "batch": 1,
         "captioner": {"beam": 1, "temperature": 0, "top_p": 1},
         "channel": [],
         "embedding": "all-MiniLM-L6-v2",

@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import modern
 import pytest
 import slurm
+import yaml
 from conftest import ROOT, Call, Game, make_picture
 
 CHAINS = ("cow", "bear", "dog", "cat")
@@ -40,10 +42,10 @@ def farm(new_game: Callable[[], Game], nodes: None) -> Game:
     return game
 
 
-def submit(game: Game, rounds: int, *arguments: str) -> Call:
+def submit(game: Game, rounds: int, *arguments: str, files: Sequence[str] = ()) -> Call:
     """Plays all chains as two cluster jobs; without accounting, it is `squeue` that is asked."""
     return game.call(
-        *targets(rounds), "--workflow-profile", "profiles/slurm", "--jobs", "2",
+        *(files or targets(rounds)), "--workflow-profile", "profiles/slurm", "--jobs", "2",
         "--default-resources", "slurm_partition=main", "mem_mb=500", "runtime=2",
         "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2",
         "--latency-wait", "10", *arguments, timeout=600, cores=4,
@@ -55,13 +57,13 @@ def targets(rounds: int) -> list[str]:
 
 
 def jobs_that_ran() -> list[dict[str, str]]:
-    """What the controller remembers: id, node, state and graphics cards of each job."""
+    """What the controller remembers: id, node, state, graphics cards and memory of each job."""
     said = subprocess.run(
-        ["squeue", "--states=all", "--noheader", "--format=%i|%N|%T|%b"],
+        ["squeue", "--states=all", "--noheader", "--format=%i|%N|%T|%b|%m"],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     rows = [line.split("|") for line in said.splitlines()]
-    return [dict(zip(("id", "node", "state", "cards"), row, strict=True)) for row in rows]
+    return [dict(zip(("id", "node", "state", "cards", "memory"), row, strict=True)) for row in rows]
 
 
 def jobs_of(play: Callable[[], Call]) -> list[dict[str, str]]:
@@ -130,6 +132,36 @@ def test_a_job_asks_for_one_graphics_card_if_the_profile_says_so(farm: Game):
     jobs = jobs_of(lambda: submit(farm, 1))
     assert len(jobs) == 2
     assert {job["cards"] for job in jobs} == {"gres:gpu:1"}
+
+
+def test_models_of_today_ask_for_what_their_bundle_says(
+    farm: Game, new_game: Callable[[], Game], tmp_path: Path
+):
+    """Memory of the larger stage, one card for the stages of a job, one load of the models."""
+    captioner = {"kind": "transformers", "model": str(modern.blip(tmp_path / "blip"))}
+    model = str(modern.stable_diffusion(tmp_path / "sd"))
+    painter = {"kind": "diffusers", "model": model, "size": 32, "steps": 2}
+    bundle = {
+        "captioner": captioner | {"min_tokens": 4, "max_tokens": 8},
+        "painter": painter,
+        "resources": {"captioner": {"mem_mb": 2500}, "painter": {"mem_mb": 3500, "gpus": 1}},
+    }
+    path = farm.path("models/modern/bundle.yaml")
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump(bundle))
+    farm.path("config.yaml").write_text("bundle: modern\n")
+    for chain in CHAINS[2:]:
+        farm.path("input", f"{chain}.png").unlink()
+    pictures = [f"results/{chain}/round2.png" for chain in CHAINS[:2]]
+    with processes_with_torch(farm.folder) as processes:
+        [job] = jobs_of(lambda: submit(farm, 2, "--group-components", "chain=2", files=pictures))
+    assert job["cards"] == "gres:gpu:1" and len(processes) == 1
+    assert int(job["memory"].removesuffix("M")) >= 3500
+    home = new_game()
+    shutil.copytree(farm.path("models/modern"), home.path("models/modern"))
+    shutil.copytree(farm.path("input"), home.path("input"), dirs_exist_ok=True)
+    home.play(*pictures, bundle="modern")
+    assert played(farm) == played(home)
 
 
 def test_a_cancelled_job_is_named_and_made_up(farm: Game, new_game: Callable[[], Game]):

@@ -46,14 +46,16 @@ def all_figures(_):
     """Every figure that the bundle has, of every base file."""
     rounds = range(1, config["rounds"] + 1)
     figures = ["strip.png", "film.gif", "drift.svg"]
+    bundle = bundle_called(config["bundle"])
     kinds = ["candidates"]
-    if not bundle_called(config["bundle"]).painter.no_attention:
+    if not bundle.painter.no_attention:
         kinds.append("attention")
     figures += [f"{kind}/round{n}.png" for kind in kinds for n in rounds]
     related = [
         f"results/{image}/related.png"
         for image in every_chain(None)
-        if not str(base_files().find(image)).lower().endswith(chains.TEXT)
+        if bundle.eyes
+        and not str(base_files().find(image)).lower().endswith(chains.TEXT)
     ]
     return (
         [f"results/{image}/{file}" for image in every_chain(None) for file in figures]

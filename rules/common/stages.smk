@@ -194,6 +194,7 @@ def tools(wildcards, threads):
         "bundle": bundle_of(wildcards),
         "device": config["device"],
         "threads": threads,
+        "batch": config["batch"],
     }
 
 
@@ -213,3 +214,23 @@ def turn(wildcards):
         "round_": round_of(wildcards),
         "recipe": recipe_of(wildcards),
     }
+
+
+# --- what a stage asks a cluster for
+
+
+@asked
+def captioner_memory(wildcards):
+    return captioner_of(wildcards).mem_mb
+
+
+@asked
+def painter_memory(wildcards):
+    return painter_of(wildcards).mem_mb
+
+
+@asked
+def graphics_cards(wildcards):
+    """As SLURM wants it, if the bundle needs cards; the same for both stages, which share a job."""
+    cards = max(player.gpus for player in bundle_of(wildcards).players)
+    return f"gpu:{cards}" if cards and config["device"] != "cpu" else None

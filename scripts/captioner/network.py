@@ -208,6 +208,13 @@ class Captioner(nn.Module):
         return torch.cat([self.decoder.greedy(self.encoder(one)) for one in pictures.split(1)])
 
     @torch.inference_mode()
+    def captions_together(
+        self, pictures: Tensor, beam: int = 1
+    ) -> list[list[tuple[list[int], float]]]:
+        """As `captions`, of each picture (B, 3, S, S); all are looked at in one batch."""
+        return [self.decoder.beam(one, beam) for one in self.encoder(pictures).split(1)]
+
+    @torch.inference_mode()
     def captions(self, picture: Tensor, beam: int = 1) -> list[tuple[list[int], float]]:
         """Up to `beam` captions of a picture (1, 3, S, S), the likeliest first.
 

@@ -43,8 +43,9 @@ def draw(
     bundle: Bundle,
     device: str,
     threads: int,
+    batch: int = 1,
 ) -> None:
-    """Writes the attention behind a round's picture as a PNG.
+    """Writes the attention behind a round's picture as a PNG, painted alone whatever `batch` says.
 
     Raises UserError as `generate` does, and where the bundle's painter has no attention maps.
     """

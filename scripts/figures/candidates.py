@@ -25,6 +25,7 @@ def draw(
     bundle: Bundle,
     device: str,
     threads: int,
+    batch: int = 1,
 ) -> None:
     """Writes `number` pictures of a caption as a PNG; number 0 is the one that is passed on.
 
@@ -32,10 +33,7 @@ def draw(
     """
     sentence, _ = caption_to_paint(text, bundle)
     place = choose_device(device)
-    pictures = [
-        paint(sentence, chain, round_, bundle, place, threads, candidate)
-        for candidate in range(number)
-    ]
+    pictures = paint(sentence, chain, round_, bundle, place, threads, range(number), batch)
     with written(out) as part:
         compose(pictures, sentence).save(part, format="PNG")
 

@@ -58,6 +58,8 @@ class Player:
     code: ClassVar[tuple[str, ...]]
     # Packages that its results depend on, beside torch, torchvision, pillow and safetensors.
     packages: ClassVar[tuple[str, ...]] = ()
+    # What a stage takes of memory, unless bundle.yaml says otherwise: `resources: {<role>: …}`.
+    memory: ClassVar[int] = 8000  # MB
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
@@ -71,6 +73,25 @@ class Player:
     def files(self) -> list[Path]:
         """The files that its results depend on, each by a name of its own; they may be missing."""
         raise NotImplementedError
+
+    @property
+    def mem_mb(self) -> int:
+        """Memory that a stage asks a cluster for."""
+        return self._resources.get("mem_mb", self.memory)
+
+    @property
+    def gpus(self) -> int:
+        """Graphics cards that a cluster's job needs for it."""
+        return self._resources.get("gpus", 0)
+
+    @property
+    def _resources(self) -> dict[str, int]:
+        return self.bundle.settings.get("resources", {}).get(self.role, {})
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Whatever has the same plays with the same networks, in whichever bundle."""
+        return self.role, str(self.bundle.folder.absolute())
 
     @property
     def is_fetched(self) -> bool:

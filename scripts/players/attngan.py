@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from scripts.attngan.generator import Painting
 
+WORDS = 32  # captions that are painted together are filled up to a multiple of it
+
 
 class AttnGan(Painter):
     """Paints from noise, the sentence and the words, as far as its vocabulary has them.
@@ -25,6 +27,7 @@ class AttnGan(Painter):
     """
 
     kind = "attngan"
+    memory = 3000
     played = ("text_encoder", "generator")
     code = ("scripts.players.attngan", "scripts.attngan.text_encoder", "scripts.attngan.folded")
 
@@ -48,10 +51,8 @@ class AttnGan(Painter):
     def paint(
         self, captions: Sequence[str], chance: Sequence[Generator], device: str
     ) -> list[Image.Image]:
-        return [
-            _picture(self._compose(caption, drawn, device))
-            for caption, drawn in zip(captions, chance, strict=True)
-        ]
+        pictures = self._compose(captions, chance, device).pictures[-1]  # (B, 3, S, S)
+        return [Image.fromarray(pixels_of(picture).numpy()) for picture in pictures.split(1)]
 
     @property
     def no_attention(self) -> str:
@@ -63,33 +64,40 @@ class AttnGan(Painter):
         )
 
     def look(self, caption: str, chance: Generator, device: str) -> Looked:
-        painting = self._compose(caption, chance, device)
-        stages = [stage[0].float().cpu().numpy() for stage in painting.attention]  # (T, s, s) each
-        return Looked(_picture(painting), self.read(caption).words, stages)
+        words = self.read(caption).words
+        painting = self._compose([caption], [chance], device)
+        picture = Image.fromarray(pixels_of(painting.pictures[-1]).numpy())
+        stages = [stage[0, : len(words)].float().cpu().numpy() for stage in painting.attention]
+        return Looked(picture, words, stages)  # (T, s, s) each
 
-    def _compose(self, caption: str, chance: Generator, device: str) -> Painting:
-        """All that the generator makes of a caption: its last picture, and what it looked at."""
+    def _compose(
+        self, captions: Sequence[str], chance: Sequence[Generator], device: str
+    ) -> Painting:
+        """All that the generator makes of captions: their last pictures, and what it looked at."""
         import torch
+        from torch.nn.utils.rnn import pad_sequence
 
         from scripts import noise
 
         reader = self.bundle.network("text_encoder", device)
         painter = self.bundle.network("generator", device)
         sizes = painter.config
-        z, eps = noise.normal(chance, sizes.noise, sizes.condition)
-        ids = self.read(caption).word_ids
+        drawn = [noise.normal(own, sizes.noise, sizes.condition) for own in chance]
+        z, eps = (torch.stack(part).to(device) for part in zip(*drawn, strict=True))
+        ids = [torch.tensor(self.read(caption).word_ids) for caption in captions]
+        lengths = torch.tensor([len(one) for one in ids])
+        tokens = pad_sequence(ids, batch_first=True)  # (B, T)
+        if len(ids) > 1:  # a length that seldom depends on what is painted together
+            tokens = torch.nn.functional.pad(tokens, (0, -tokens.shape[1] % WORDS))
+        padding = (torch.arange(tokens.shape[1]) >= lengths[:, None]).to(device)  # (B, T)
+        # A caption alone is painted as ever; many, all at once.
+        paint = painter if len(ids) == 1 else painter.together
         with torch.inference_mode():
-            tokens = torch.tensor([ids], device=device)  # (1, T)
-            words, sentence = reader(tokens, torch.tensor([len(ids)]))  # (1, D, T), (1, D)
-            padding = torch.zeros_like(tokens, dtype=torch.bool)  # (1, T)
-            painting = painter(z[None].to(device), eps[None].to(device), words, sentence, padding)
+            words, sentences = reader(tokens.to(device), lengths)  # (B, D, T), (B, D)
+            painting = paint(z, eps, words, sentences, padding)
             if not torch.isfinite(painting.pictures[-1]).all():
                 raise UserError(self.bundle.damaged("generator"))
             return painting
-
-
-def _picture(painting: Painting) -> Image.Image:
-    return Image.fromarray(pixels_of(painting.pictures[-1]).numpy())
 
 
 def pixels_of(picture: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ class CnnLstm(Captioner):
 
     kind = "cnn_lstm"
     samples = True
+    memory = 2000
     code = ("scripts.players.cnn_lstm", "scripts.captioner.quick")
 
     @property
@@ -36,28 +37,28 @@ class CnnLstm(Captioner):
     def describe(
         self, pictures: Sequence[Image.Image], device: str, beam: int = 1
     ) -> list[list[Said]]:
-        return [self._describe(picture, device, beam) for picture in pictures]
+        network = self.bundle.network("captioner", device)
+        found = network.captions_together(self._pixels(pictures, device), beam)
+        return [self._sentences(said) for said in found]
 
     def sample(self, picture: Image.Image, device: str, drawn: Sampling) -> list[Said]:
         network = self.bundle.network("captioner", device)
         ids, score = network.sample(
-            self._pixels(picture, device), drawn.temperature, drawn.top_p, drawn.chance
+            self._pixels([picture], device), drawn.temperature, drawn.top_p, drawn.chance
         )
         return self._sentences([(ids, score)])
 
-    def _describe(self, picture: Image.Image, device: str, beam: int) -> list[Said]:
-        network = self.bundle.network("captioner", device)
-        return self._sentences(network.captions(self._pixels(picture, device), beam))
-
-    def _pixels(self, picture: Image.Image, device: str) -> Tensor:
-        """What the network sees of an RGB picture: (1, 3, S, S)."""
+    def _pixels(self, pictures: Sequence[Image.Image], device: str) -> Tensor:
+        """What the network sees of RGB pictures: (B, 3, S, S)."""
+        import torch
         from torchvision.transforms.functional import normalize, to_tensor
 
         from scripts.captioner.network import MEAN, STD
 
         side = self.bundle.network("captioner", device).config.size
-        square = picture.resize((side, side), Image.Resampling.LANCZOS)
-        return normalize(to_tensor(square), MEAN, STD)[None].to(device)
+        squares = [picture.resize((side, side), Image.Resampling.LANCZOS) for picture in pictures]
+        seen = [normalize(to_tensor(square), MEAN, STD) for square in squares]
+        return torch.stack(seen).to(device)
 
     def _sentences(self, said: list[tuple[list[int], float]]) -> list[Said]:
         if not all(math.isfinite(score) for _, score in said):

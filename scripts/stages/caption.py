@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from scripts import channel
+from scripts import batches, channel
 from scripts.bundles import Bundle
 from scripts.chains import TEXT, Chain
 from scripts.devices import choose_device
@@ -38,6 +38,7 @@ def caption(
     beam: int = 1,
     chain: Chain | None = None,
     round_: int = 1,
+    batch: int = 1,
 ) -> None:
     """Writes the caption of a picture, one line, and a JSON record of how it was found.
 
@@ -46,7 +47,7 @@ def caption(
     Raises UserError if the picture or the text cannot be read, or there is nothing to say.
     """
     found = {"source": str(source)}
-    found |= hear(source, bundle, device, threads, beam, chain, round_, note=_say)
+    found |= hear(source, bundle, device, threads, beam, chain, round_, batch, note=_say)
     write_json(record, found)
     with written(text) as part:
         part.write_bytes(f"{found['caption']}\n".encode())
@@ -64,6 +65,7 @@ def hear(
     beam: int = 1,
     chain: Chain | None = None,
     round_: int = 1,
+    batch: int = 1,
     note: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """What `caption` records: the caption that comes through, and how it was found.
@@ -73,13 +75,14 @@ def hear(
     if Path(source).suffix.lower() == TEXT:
         return {"caption": read_text(source)}
     picture = open_picture(source, note=note)
-    first, *others = describe(picture, bundle, device, threads, beam, chain, round_)
+    first, *others = describe(picture, bundle, device, threads, beam, chain, round_, batch)
     if not first.caption:
         raise UserError(f"{source}: the bundle {bundle.name} says nothing about this picture.")
     player = bundle.captioner
     return {
         **asdict(first),
         "beam": beam,
+        "batch": batches.size(choose_device(device), batch),
         "others": [asdict(other) for other in others],
         "bundle": {"name": bundle.name, "files": player.digests()},
         "player": player.provenance(),
@@ -95,8 +98,12 @@ def describe(
     beam: int = 1,
     chain: Chain | None = None,
     round_: int = 1,
+    batch: int = 1,
 ) -> list[Said]:
-    """What the captioner says of an RGB picture, as it sees it: see Captioner.describe."""
+    """What the captioner says of an RGB picture, as it sees it: see Captioner.describe.
+
+    On a graphics card `batch` pictures are described together, those of other threads among them.
+    """
     import torch
 
     torch.set_num_threads(threads)  # this thread's
@@ -105,7 +112,12 @@ def describe(
     if passage.channel and round_ > 1:
         picture = channel.picture_through(picture, passage.channel, _chance(chain, round_))
     if not passage.temperature:
-        return player.describe([picture], place, beam)[0]
+
+        def work(pictures: list[Image.Image]) -> list[list[Said]]:
+            return player.describe(pictures, place, beam)
+
+        network = (*player.identity, place, beam)
+        return batches.play(network, work, [picture], batches.size(place, batch))[0]
     if not player.samples:
         raise UserError(
             f"{chain.name}: captions of the bundle {bundle.name} cannot be sampled: a captioner of"

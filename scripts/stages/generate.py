@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from scripts import batches
 from scripts.bundles import Bundle
 from scripts.chains import Chain
 from scripts.devices import choose_device
@@ -45,6 +48,7 @@ def generate(
     threads: int,
     said: Path | str | None = None,
     recipe: str = "",
+    batch: int = 1,
 ) -> None:
     """Paints the caption in a file: a PNG, and a JSON record of how it was made.
 
@@ -54,7 +58,7 @@ def generate(
     """
     sentence, reading = caption_to_paint(text, bundle)
     place = choose_device(device)
-    image = paint(sentence, chain, round_, bundle, place, threads)
+    [image] = paint(sentence, chain, round_, bundle, place, threads, batch=batch)
     made = {
         "chain": chain.name,
         "image": chain.image,
@@ -74,6 +78,7 @@ def generate(
         "size": list(image.size),
         "pixels_sha256": hashlib.sha256(image.tobytes()).hexdigest(),
         "device": place,
+        "batch": batches.size(place, batch),
         "versions": versions(bundle),
         "recipe": recipe,
     }
@@ -89,13 +94,26 @@ def paint(
     bundle: Bundle,
     place: str,
     threads: int,
-    candidate: int = 0,
-) -> Image.Image:
-    """One picture of a caption: see Painter.paint."""
+    candidates: Iterable[int] = (0,),
+    batch: int = 1,
+) -> list[Image.Image]:
+    """Pictures of a caption, one for each candidate's number: see Painter.paint.
+
+    On a graphics card `batch` pictures are painted together, those of other threads among them.
+    """
     import torch
 
     torch.set_num_threads(threads)  # this thread's
-    return bundle.painter.paint([caption], [chance(chain, round_, candidate)], place)[0]
+    painter = bundle.painter
+
+    def work(turns: list[tuple[str, Callable[[], Generator]]]) -> list[Image.Image]:
+        captions, draws = zip(*turns, strict=True)
+        return painter.paint(captions, [draw() for draw in draws], place)
+
+    # Generators are made anew for each attempt, since painting uses them up.
+    turns = [(caption, partial(chance, chain, round_, candidate)) for candidate in candidates]
+    network = (*painter.identity, place)
+    return batches.play(network, work, turns, batches.size(place, batch))
 
 
 def chance(chain: Chain, round_: int, candidate: int = 0) -> Generator:
