@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from PIL.Image import Image
+
+from scripts import records
 from scripts.bundles import Bundle
 from scripts.chains import BaseFiles, Chain
 from scripts.devices import choose_device
 from scripts.errors import UserError
 from scripts.files import written
 from scripts.stages.caption import hear
-from scripts.stages.generate import caption_to_paint, digests, paint, versions
-from scripts.untrusted import open_picture
+from scripts.stages.generate import caption_to_paint, digests, how_sure, paint, versions
+from scripts.untrusted import open_picture, read_notes
 
 SHOWN = 20  # differences that are told; the table has all
 COLUMNS = ("chain", "round", "stage", "same", "difference")
+# What the picture's own notes repeat of its record.
+NOTED = ("caption", "image", "chain", "round", "candidate", "seed")
+# A chain, its round and stage; how it differs from what was recorded, or why nobody can tell.
+Finding = tuple[tuple[str, str, str], str]
 
 
 @dataclass(frozen=True)
@@ -36,112 +43,204 @@ class Stage:
         digest = hashlib.blake2b(f"{self.chain.name}/{self.round_}/{self.kind}".encode())
         return int.from_bytes(digest.digest()[:8], "big") / 2**64
 
+    @property
+    def whose(self) -> tuple[str, str, str]:
+        return self.chain.name, str(self.round_), self.kind
+
+    def as_recorded(self, record: dict[str, Any]) -> Stage:
+        """The same stage, with what its record says where the chain's name leaves it out."""
+        chain, name = self.chain, self.chain.name
+        if "@" not in name and isinstance(record.get("seed"), int):
+            chain = replace(chain, seed=record["seed"])
+        if "+" not in name:
+            bundle = record.get("bundle", {}).get("name", chain.bundle)
+            chain = replace(chain, bundle=bundle, passage=tuple(record.get("passage", ())))
+        return replace(self, chain=chain)
+
     def file(self, ending: str, back: int = 0) -> Path:
         return Path(f"results/{self.chain.name}/round{self.round_ - back}.{ending}")
 
 
-def recorded(chain_called: Callable[[str], Chain]) -> Iterator[Stage]:
-    """Every stage in results/ that has a record, in order."""
-    for record in sorted(Path("results").glob("*/round*.json")):
-        number = record.stem.removeprefix("round")
-        if number.isdigit():
-            chain = chain_called(record.parent.name)
-            yield Stage(chain, int(number), "generate")
-            if (record.parent / "captions" / record.name).exists():
-                yield Stage(chain, int(number), "caption")
+def recorded(chain_named: Callable[[str], Chain]) -> tuple[list[Stage], list[Finding]]:
+    """Every stage in results/ that has a record, in order; and what cannot be verified, and why."""
+    stages: list[Stage] = []
+    lacking: list[Finding] = []
+    for folder in sorted(path for path in Path("results").glob("*") if path.is_dir()):
+        rounds = records.numbers(folder)
+        try:
+            chain = chain_named(folder.name) if rounds else None
+        except UserError as error:
+            lacking.append(((folder.name, "", "chain"), f"it cannot be verified: {error}"))
+            continue
+        for number in range(1, max(rounds, default=0) + 1):
+            record = folder / f"round{number}.json"
+            said = folder / "captions" / record.name
+            if not record.is_file():
+                lacking.append(((folder.name, str(number), "generate"), f"{record} is missing"))
+            else:
+                stages.append(Stage(chain, number, "generate"))
+            if said.is_file():
+                stages.append(Stage(chain, number, "caption"))
+            elif _was_said(record):
+                lacking.append(((folder.name, str(number), "caption"), f"{said} is missing"))
+    return stages, lacking
+
+
+def _was_said(record: Path) -> bool:
+    """Whether a record tells that its caption was said by a captioner."""
+    try:
+        return records.read(record).get("captioner") is not None
+    except UserError:
+        return False
 
 
 def verify(
     share: float,
     table: Path | str,
     *,
-    chain_called: Callable[[str], Chain],
+    chain_named: Callable[[str], Chain],
     bundle_called: Callable[[str], Bundle],
     device: str,
     threads: int = 1,
 ) -> str:
     """Play `share` (0 to 1) of all recorded stages again; a line of the table for each.
 
-    Returns what to tell. Raises UserError if nothing was recorded, or anything came out otherwise:
+    Each is played with the seed, bundle, beam and channel of its record. Returns what to tell.
+    Raises UserError if nothing was recorded, anything came out otherwise, or could not be verified:
     its message names the stages, and what has changed since their records were written.
     """
-    every = list(recorded(chain_called))
-    if not every:
+    every, lacking = recorded(chain_named)
+    if not every and not lacking:
         raise UserError("results/ holds no recorded round; play a game first.")
-    chosen = [stage for stage in every if stage.draw < share] or [min(every, key=_by_draw)]
-    found = [
-        (stage, _again(stage, bundle_called(stage.chain.bundle_at(stage.round_)), device, threads))
+    chosen = [stage for stage in every if stage.draw < share]
+    chosen = chosen or ([min(every, key=_by_draw)] if every else [])
+    played = [
+        (
+            (stage.chain.name, str(stage.round_), stage.kind),
+            _again(stage, bundle_called, device, threads),
+        )
         for stage in chosen
     ]
+    found = lacking + played
     with written(table) as part:
         part.write_text(_lines(found), encoding="utf-8")
-    wrong = [(stage, difference) for stage, difference in found if difference]
+    wrong = [finding for finding in found if finding[1]]
     if wrong:
-        told = [f"{s.file('json').parent}: round {s.round_}: {why}" for s, why in wrong[:SHOWN]]
-        rest = f"… and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        heading = f"{len(wrong)} of {len(found)} stages come out otherwise than recorded:"
-        raise UserError("\n".join([heading, *told, *([rest] if rest else []), f"All: {table}"]))
-    return f"{len(found)} of {len(every)} recorded stages were played again: all the same."
+        told = [_told(*finding) for finding in wrong[:SHOWN]]
+        rest = [f"… and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
+        different = sum(1 for _, difference in played if difference)
+        heading = f"{different} of {len(played)} stages come out otherwise than recorded"
+        heading += f", {len(lacking)} cannot be verified:" if lacking else ":"
+        raise UserError("\n".join([heading, *told, *rest, f"All: {table}"]))
+    return f"{len(played)} of {len(every)} recorded stages were played again: all the same."
+
+
+def _told(whose: tuple[str, str, str], difference: str) -> str:
+    name, number, _ = whose
+    return f"results/{name}: {f'round {number}: ' if number else ''}{difference}"
 
 
 def _by_draw(stage: Stage) -> float:
     return stage.draw
 
 
-def _again(stage: Stage, bundle: Bundle, device: str, threads: int) -> str:
+def _again(stage: Stage, bundle_called: Callable[[str], Bundle], device: str, threads: int) -> str:
     """How the stage comes out otherwise than recorded; "" if it does not."""
     try:
-        record = json.loads(stage.file("json").read_text(encoding="utf-8"))
+        path = stage.file("json")
+        record = records.read(path) if path.exists() or stage.kind == "generate" else {}
+        note = path.parent / "captions" / path.name
+        told = records.read(note) if stage.kind == "caption" else record
+        then = stage.as_recorded(record or told)
+        bundle = bundle_called(then.chain.bundle_at(then.round_))
         play = _caption if stage.kind == "caption" else _picture
-        difference = play(stage, record, bundle, device, threads)
-    except (UserError, OSError, ValueError, KeyError, TypeError) as error:
+        differences = play(then, told, bundle, device, threads)
+        changed = _changed(record or told, bundle) if differences else ""
+    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"it cannot be played again ({type(error).__name__}: {error})"
-    return f"{difference}{_changed(record, bundle)}" if difference else ""
+    return "; ".join(differences) + changed
 
 
 def _caption(
-    stage: Stage, record: dict[str, Any], bundle: Bundle, device: str, threads: int
-) -> str:
+    stage: Stage, told: dict[str, Any], bundle: Bundle, device: str, threads: int
+) -> list[str]:
     said = stage.file("txt").read_text(encoding="utf-8").rstrip("\n")
-    note = stage.file("json").parent / "captions" / stage.file("json").name
-    said_then = json.loads(note.read_text(encoding="utf-8"))
-    beam, batch = said_then.get("beam", 1), said_then.get("batch", 1)
     source = stage.file("png", back=1)
     if stage.round_ == 1:
         source = BaseFiles.read("input").find(stage.chain.image)
     elif stage.chain.repeats:
         source = stage.file("txt").with_name("round1.txt")
-    again = hear(source, bundle, device, threads, beam, stage.chain, stage.round_, batch=batch)[
-        "caption"
-    ]
-    return "" if again == said else f"the caption of {source} was {said!r} and is {again!r}"
+    beam, batch = told.get("beam", 1), told.get("batch", 1)
+    again = hear(source, bundle, device, threads, beam, stage.chain, stage.round_, batch=batch)
+    if again["caption"] != said:
+        return [f"the caption of {source} was {said!r} and is {again['caption']!r}"]
+    again["source"] = str(source)
+    again.pop("player", None)  # a note
+    return _fields(told, again)
 
 
 def _picture(
     stage: Stage, record: dict[str, Any], bundle: Bundle, device: str, threads: int
-) -> str:
-    lies_there = hashlib.sha256(open_picture(stage.file("png")).tobytes()).hexdigest()
-    if lies_there != record["pixels_sha256"]:
-        return "the picture that lies there is not the one that was recorded"
-    caption, _ = caption_to_paint(stage.file("txt"), bundle)
+) -> list[str]:
+    picture = open_picture(stage.file("png"))
+    if _pixels(picture) != record["pixels_sha256"]:
+        return ["the picture that lies there is not the one that was recorded"]
+    caption, reading = caption_to_paint(stage.file("txt"), bundle)
     place = choose_device(device)
     batch = record.get("batch", 1)
-    [picture] = paint(caption, stage.chain, stage.round_, bundle, place, threads, batch=batch)
-    again = hashlib.sha256(picture.tobytes()).hexdigest()
-    return "" if again == record["pixels_sha256"] else "the picture comes out otherwise"
+    [again] = paint(caption, stage.chain, stage.round_, bundle, place, threads, batch=batch)
+    same = _pixels(again) == record["pixels_sha256"]
+    differences = [] if same else ["the picture comes out otherwise"]
+    stated = {
+        "chain": stage.chain.name,
+        "image": stage.chain.image,
+        "round": stage.round_,
+        "candidate": 0,
+        "seed": stage.chain.seed,
+        "caption": caption,
+        **asdict(reading),
+        "size": list(again.size),
+        "bundle": {**record["bundle"], "name": bundle.name},
+    }
+    said = stage.file("json").parent / "captions" / stage.file("json").name
+    if said.is_file():
+        stated["captioner"] = how_sure(said, caption)
+    notes = read_notes(stage.file("png"))
+    told = {"bundle": record["bundle"]["name"], **{k: str(record[k]) for k in NOTED}}
+    odd = [f"the PNG's note {key!r}" for key, value in told.items() if notes.get(key) != value]
+    return differences + _fields(record, stated) + [f"{name} is not its record's" for name in odd]
+
+
+def _pixels(picture: Image) -> str:
+    return hashlib.sha256(picture.tobytes()).hexdigest()
+
+
+def _fields(told: dict[str, Any], again: dict[str, Any]) -> list[str]:
+    """Which fields of a record are not what comes out."""
+    wrong = [name for name, value in again.items() if not _alike(told.get(name), value)]
+    return [f"the record's {name} is {str(told.get(name))[:80]!r}" for name in wrong]
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two values are the same; probabilities may differ in the last bits."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-3, abs_tol=1e-3)
+    return type(one) is type(other) and one == other
 
 
 def _changed(record: dict[str, Any], bundle: Bundle) -> str:
     """What is no longer as the record says, as part of a sentence."""
-    then = {**record["bundle"]["files"], **record["versions"], "device": record["device"]}
-    now = {**digests(bundle), **versions(bundle), "device": record["device"]}
+    then = {**record["bundle"]["files"], **record.get("versions", {})}
+    now = {**digests(bundle), **versions(bundle)}
     names = sorted(name for name in then if then[name] != now.get(name))
     return f" (changed since: {', '.join(names)})" if names else " (nothing recorded has changed)"
 
 
-def _lines(found: list[tuple[Stage, str]]) -> str:
-    rows = [
-        (stage.chain.name, str(stage.round_), stage.kind, "no" if why else "yes", why)
-        for stage, why in found
-    ]
-    return "".join("\t".join(row).replace("\n", " ") + "\n" for row in (COLUMNS, *rows))
+def _lines(found: list[Finding]) -> str:
+    rows = [(*whose, "no" if why else "yes", why) for whose, why in found]
+    lines = (" ".join("\t".join(row).splitlines()) for row in (COLUMNS, *rows))
+    return "".join(f"{line}\n" for line in lines)

@@ -79,3 +79,61 @@ def test_there_is_nothing_to_verify(new_game: Callable[[], Game]):
     call = new_game().call("verify")
     assert call.code != 0 and "Traceback" not in call.text
     assert "holds no recorded round; play a game first" in call.text
+
+
+CHANGES = {
+    "seed": 8, "caption": "a red kite", "words": ["cow"], "word_ids": [1], "round": 3,
+    "chain": "bear", "image": "bear", "candidate": 1, "size": [1, 1],
+    "captioner": {"beam": 1, "log_probability": -99.0}, "unknown_words": ["x"],
+}  # fmt: skip
+
+
+def edit(path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_every_field_that_a_record_states_is_checked(copy: Game):
+    for number in range(1, len(CHANGES) + 1):
+        shutil.copy(copy.path("input/cow.png"), copy.path(f"input/c{number}.png"))
+    for name in ("said", "noted", "moved"):
+        shutil.copy(copy.path("input/cow.png"), copy.path(f"input/{name}.png"))
+    copy.play("all", rounds=1)
+    for number, (field, value) in enumerate(CHANGES.items(), 1):
+        edit(copy.path(f"results/c{number}/round1.json"), **{field: value})
+    edit(copy.path("results/said/captions/round1.json"), log_probability=-99.0)
+    edit(copy.path("results/cow/captions/round1.json"), caption="a kite")
+    with Image.open(copy.path("results/noted/round1.png")) as picture:
+        picture.load()
+        picture.save(copy.path("results/noted/round1.png"))  # without its notes
+    copy.path("input/moved.png").unlink()
+    copy.path("results/cow@7/round1.json").unlink()
+    copy.path("results/cow@7/captions/round2.json").unlink()
+    call = copy.call("verify", verify=1)
+    assert call.code != 0 and "Traceback" not in call.text
+    told = {(chain, stage): why for chain, _, stage, same, why in rows(copy)[1:] if same == "no"}
+    for number, field in enumerate(CHANGES, 1):
+        why = told.pop((f"c{number}", "generate"))
+        assert field in why or (field == "seed" and "comes out otherwise" in why), why
+    assert "the record's log_probability" in told.pop(("said", "caption"))
+    assert "the record's caption" in told.pop(("cow", "caption"))
+    assert "PNG's note 'seed'" in told.pop(("noted", "generate"))
+    assert "input/ holds no picture and no text called moved" in told.pop(("moved", "chain"))
+    assert "results/cow@7/round1.json is missing" in told.pop(("cow@7", "generate"))
+    assert "captions/round2.json is missing" in told.pop(("cow@7", "caption"))
+    assert set(told) <= {
+        ("cow", "generate"),
+        ("said", "generate"),
+    }  # how sure its captioner was is another's
+    assert "cannot be verified" in call.text
+
+
+def test_rounds_are_played_again_as_they_were_not_as_the_config_says(copy: Game):
+    call = copy.play("verify", verify=1, seed=8, captioner="{beam: 3}")
+    assert "12 of 12 recorded stages were played again: all the same" in call.text
+
+
+def test_a_caption_changed_by_hand_has_no_probability(copy: Game):
+    copy.path("results/cow/round1.txt").write_text("a red cow\n")
+    copy.play("results/cow/round1.png")
+    record = json.loads(copy.path("results/cow/round1.json").read_text())
+    assert record["caption"] == "a red cow" and record["captioner"] is None

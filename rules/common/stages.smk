@@ -36,10 +36,10 @@ def recipe_of(wildcards):
 def recipe_holds(wildcards):
     """Whether this round was played with all that it would be played with now."""
     try:
-        with open(f"results/{wildcards.chain}/round{wildcards.round}.json") as record:
-            return json.load(record)["recipe"] == recipe_of(wildcards)
-    except (OSError, ValueError, KeyError, TypeError):
+        record = records.read(f"results/{wildcards.chain}/round{wildcards.round}.json")
+    except UserError:
         return False
+    return record.get("recipe") == recipe_of(wildcards)
 
 
 # --- caption
@@ -201,7 +201,7 @@ def tools(wildcards, threads):
 def players():
     """What a rule about many chains works with."""
     return {
-        "chain_called": chain_called,
+        "chain_named": chain_named,
         "bundle_called": bundle_called,
         "device": config["device"],
     }

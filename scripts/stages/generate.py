@@ -7,7 +7,6 @@ stage that runs, so that whoever only plans a game need not wait for it.
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -25,7 +24,7 @@ from scripts.chains import Chain
 from scripts.devices import choose_device
 from scripts.errors import UserError
 from scripts.files import write_json, written
-from scripts.untrusted import read_text
+from scripts.untrusted import read_json, read_text
 
 if TYPE_CHECKING:
     from torch import Generator
@@ -67,7 +66,7 @@ def generate(
         "seed": chain.seed,
         "caption": sentence,
         **asdict(reading),
-        "captioner": _how_sure(said),
+        "captioner": how_sure(said, sentence),
         "bundle": {
             "name": bundle.name,
             "files": digests(bundle),
@@ -147,12 +146,15 @@ def check_attention(bundle: Bundle) -> None:
         )
 
 
-def _how_sure(said: Path | str | None) -> dict[str, Any] | None:
-    """How a caption was decoded, and its log probability; None of a text that nobody said."""
+def how_sure(said: Path | str | None, caption: str) -> dict[str, Any] | None:
+    """How a caption was decoded, and its log probability; None of a text that nobody said.
+
+    (Of one that somebody has changed by hand since, too.)
+    """
     if said is None:
         return None
-    found = json.loads(Path(said).read_text(encoding="utf-8"))
-    if "beam" not in found:
+    found = read_json(said)
+    if not isinstance(found, dict) or "beam" not in found or found.get("caption") != caption:
         return None
     passed = {key: found[key] for key in PASSED if key in found}
     return {key: found[key] for key in ("beam", "log_probability")} | passed
