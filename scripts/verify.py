@@ -175,7 +175,8 @@ def _caption(
     if again["caption"] != said:
         return [f"the caption of {source} was {said!r} and is {again['caption']!r}"]
     again["source"] = str(source)
-    again.pop("player", None)  # a note
+    for note in ("player", "batch"):  # of a CPU it is 1, whatever a card's was
+        again.pop(note, None)
     return _fields(told, again)
 
 
