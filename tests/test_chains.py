@@ -98,7 +98,7 @@ def test_endings_may_be_in_any_case(ending: str, tmp_path: Path):
 
 
 def test_other_files_are_no_base_files(tmp_path: Path):
-    assert not fill(tmp_path, ".DS_Store", "notes.md", "cow.gif", ".png", "jpg").files
+    assert not fill(tmp_path, ".DS_Store", "notes.md", "cow.svg", ".png", "jpg").files
 
 
 @pytest.mark.parametrize("names", [("cow.png", "cow.jpg"), ("cow.txt", "cow.JPG")])
@@ -116,8 +116,8 @@ def test_an_unknown_image_is_met_with_the_near_ones(tmp_path: Path):
 
 
 def test_a_file_of_another_kind_is_named(tmp_path: Path):
-    with pytest.raises(UserError, match=r"cow\.gif: a file of this kind"):
-        fill(tmp_path, "cow.gif").find("cow")
+    with pytest.raises(UserError, match=r"cow\.svg: a file of this kind"):
+        fill(tmp_path, "cow.svg").find("cow")
 
 
 def test_an_empty_or_missing_folder_says_what_to_do(tmp_path: Path):

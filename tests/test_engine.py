@@ -188,7 +188,8 @@ def test_nothing_else_reaches_into_snakemake():
         "from snakemake.logging import logger",
     }
     for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").rglob("*.smk"))]:
-        if path.name != "engine.smk":
+        # keeping.smk changes what a failed job costs, whatever the release: no speed, no guard.
+        if path.name not in ("engine.smk", "keeping.smk"):
             lines = map(str.strip, path.read_text().splitlines())
             found = {
                 line for line in lines if line.startswith(("import snakemake", "from snakemake"))

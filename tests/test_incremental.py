@@ -130,7 +130,7 @@ CHANGES: dict[str, tuple[Callable[[Copy], object], set[str]]] = {
         set(),
     ),
     "the captioner's network": (lambda g: rewrite(g, "captioner/network.py"), ALL),
-    "how pictures are opened": (lambda g: rewrite(g, "untrusted.py"), ALL),
+    "how pictures are opened": (lambda g: rewrite(g, "untrusted/pictures.py"), ALL),
     "the text encoder's network": (lambda g: rewrite(g, "attngan/text_encoder.py"), PAINTED),
     "how a painting becomes a PNG": (lambda g: rewrite(g, "stages/generate.py"), PAINTED),
     "a comment in code": (
