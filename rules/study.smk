@@ -202,13 +202,8 @@ rule study_attributes:
     run:
         from scripts.study import attributes
 
-        tell(
-            attributes.write,
-            input.chains,
-            output.table,
-            output.halves,
-            output.survival,
-        )
+        tables = output.table, output.halves, output.survival
+        tell(attributes.write, input.chains, *tables)
         tell(attributes.draw, output.table, output.plot)
         tell(attributes.draw_survival, output.survival, output.steps)
 
