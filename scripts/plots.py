@@ -1,5 +1,6 @@
 """How all plots of the project look: colours that the colour-blind can tell, the same bytes."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,11 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 MARKS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)))
 WIDTH = 8.0  # inches, of 100 pixels
+
+# Names inside an SVG are drawn from this. It is a setting of the process, and set for good: a thread
+# that put it back would do so while another one draws. Nor can two threads draw at once.
+matplotlib.rcParams["svg.hashsalt"] = "telephonegan"
+_drawing = threading.Lock()
 
 
 def figure(height: float, rows: int = 1, columns: int = 1, **settings: object) -> tuple:
@@ -72,8 +78,5 @@ def say(panel: Axes, text: str) -> None:
 
 def save(sheet: Figure, path: Path | str) -> None:
     """Writes an SVG whose bytes depend on nothing but what is in it."""
-    with (
-        written(path) as half,
-        matplotlib.rc_context({"svg.hashsalt": "telephonegan"}),
-    ):
+    with written(path) as half, _drawing:
         sheet.savefig(half, format="svg", metadata={"Date": None, "Creator": None})

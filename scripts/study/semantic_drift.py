@@ -130,7 +130,7 @@ def mcd(similar: Mapping[int, float]) -> float:
 
 def sdr(similar: Mapping[int, float]) -> Fit:
     """The fit of the paper's first version. One that tells nothing says so in its note."""
-    from scipy.optimize import OptimizeWarning, curve_fit
+    from scipy.optimize import curve_fit
 
     if len(similar) < 3:
         return Fit(note=f"{len(similar)} generations are too few for three parameters")
@@ -138,14 +138,15 @@ def sdr(similar: Mapping[int, float]) -> Fit:
     if np.ptp(s) < decay.PRECISION:
         return Fit(note="the fit is not determined: similarity is the same in all generations")
     try:
-        with warnings.catch_warnings():
-            # Three points leave no scatter to tell an error by.
-            warnings.simplefilter("ignore" if len(g) == 3 else "error", OptimizeWarning)
-            warnings.simplefilter("ignore", RuntimeWarning)  # exp overflows while it searches
+        # Filters of warnings belong to the process, and threads may exchange them: they keep it
+        # quiet, and no result depends on them.
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")  # exp overflows while it searches
             (a, b, c), spread = curve_fit(_decay, g, s, p0=GUESS, maxfev=EVALUATIONS)
     except RuntimeError:
         return Fit(note="the fit does not converge")
-    except OptimizeWarning:
+    # Three points leave no scatter to tell an error by.
+    if len(g) > 3 and not np.isfinite(spread).all():
         return Fit(note="the fit is not determined: other a, b, c would do as well")
     error = float(np.sqrt(spread[1, 1])) if len(g) > 3 else None
     note = ""
