@@ -20,8 +20,8 @@ MARKS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)))
 WIDTH = 8.0  # inches, of 100 pixels
 
-# Names inside an SVG are drawn from this. It is a setting of the process, and set for good: a thread
-# that put it back would do so while another one draws. Nor can two threads draw at once.
+# Names inside an SVG are drawn from this. It is a setting of the process, and set for good: one
+# thread would put it back while another draws. Nor can two threads draw at once.
 matplotlib.rcParams["svg.hashsalt"] = "telephonegan"
 _drawing = threading.Lock()
 

@@ -22,7 +22,7 @@ from snakemake.scheduling.job_scheduler import JobScheduler
 from scripts import signals
 from scripts.folder_locks import FolderLocks
 
-TESTED = ("9.25", "9.26", "9.27")  # releases of Snakemake, by tests/other_snakemakes.py
+TESTED = ("9.25", "9.26", "9.27")  # releases of Snakemake: docs/upstream.md
 
 # The stages of a chain are one group of jobs on a cluster. (Elsewhere there are no groups: a dry run
 # would spend minutes on them.)
