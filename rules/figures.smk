@@ -19,7 +19,7 @@ rule strip:
             caption="report/strip.rst",
         ),
     params:
-        code=code_of("scripts.figures.strip"),
+        code=code_of("scripts.figures.strip", "scripts.records"),
     message:
         "The strip of {wildcards.chain}: {output}"
     run:

