@@ -24,7 +24,8 @@ def test_weights_that_are_damaged_cost_no_picture(new_game: Callable[[], Game]):
     path.write_bytes(b"damaged")
     said = explained(game.call("all", *FIGURES))
     assert "generator.safetensors: these are no weights" in said
-    assert game.times() == before
+    after = game.times()
+    assert all(after[name] == before[name] for name in before if "index" not in name)
     explained(game.call("all", *FIGURES))  # what is stale stays stale
     make_bundle(game.path("models/other"), seed=5)
     shutil.copy(game.path("models/other/generator.safetensors"), path)

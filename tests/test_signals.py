@@ -47,9 +47,9 @@ def test_a_game_ends_soon_and_goes_on(
         assert not hung, said.read_text()
         assert process.exitcode != 0
         assert number.name in said.read_text() and "Traceback" not in said.read_text()
-        assert {name: game.path("results", name).read_bytes() for name in finished(game)} == {
-            name: undisturbed[name] for name in finished(game)
-        }
+        # The page shows what stands, so it differs while games are unfinished.
+    stand = [name for name in finished(game) if "index" not in name]
+    assert all(game.path("results", name).read_bytes() == undisturbed[name] for name in stand)
     game.play("all", cores=2)
     assert {name: game.contents()[name] for name in finished(game)} == undisturbed
 
