@@ -271,6 +271,17 @@ def test_the_same_games_give_the_same_page(results: Path):
     assert (make(results).read_bytes(), (results / "index_files" / "data.js").read_bytes()) == first
 
 
+def test_many_chains_of_one_base_share_its_copy_on_many_threads(results: Path):
+    """Each copy is written once, so that no thread takes another's half-written file away."""
+    for seed in range(30):
+        play(results, f"cow@{seed + 200}", ["a cow"], seed=seed + 200)
+    make_picture(results.parent / "input" / "cow.png", size=(900, 900))  # slow enough to overlap
+    count = write.front(results, find_base(results), seed=100, bundle="storybook", threads=8)
+    assert count == 36
+    data = (results / "index_files" / "data.js").read_text()
+    assert data.count('"base":"index_files/cow.base.webp"') == 33
+
+
 @pytest.mark.parametrize("rounds", [1, 5, 24, 25, 1000])
 def test_a_row_shows_base_and_end_and_not_too_much_between(rounds: int):
     numbers = thumbnails.shown(rounds)

@@ -35,6 +35,7 @@ def front(
     """
     folder = Path(results)
     chains = [chain for chain in standing.every_chain(folder) if chain.rounds]
+    bases: dict[str, Path | None] = {}  # by image: chains of one image share a copy
 
     def tell(chain: Standing) -> dict[str, Any] | None:
         try:
@@ -42,12 +43,18 @@ def front(
             told = story.tell(chain, base, seed, bundle)
         except (UserError, OSError):
             return None  # not a chain, or one that changes while we look
-        told["base"] = _copy_base(base, told["image"], folder / BESIDE)
+        bases[told["image"]] = base
         _draw_thumbnails(chain, base, told["shown"], folder / BESIDE)
         return told
 
+    def copy(image: str) -> str | None:
+        return _copy_base(bases[image], image, folder / BESIDE)
+
     with ThreadPoolExecutor(threads) as pool:
         stories = [told for told in pool.map(tell, chains) if told is not None]
+        copies = dict(zip(bases, pool.map(copy, bases), strict=True))
+    for told in stories:
+        told["base"] = copies[told["image"]]
     with written(folder / BESIDE / "data.js") as part:
         part.write_text(f"telephone = {_script({'chains': stories})};\n", encoding="utf-8")
     _render("front.html", folder / "index.html", chains=stories, beside=BESIDE)
