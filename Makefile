@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: play models test lint lock python system
+.PHONY: play models test releases lint lock python system
 
 # make play                                       plays a cow that comes with the game
 # make play PICTURE=dog.jpg                       plays a picture of your own
@@ -26,6 +26,10 @@ play: .venv/game
 test: .venv/tests lint system
 	TELEPHONE_NEEDS_SLURM=$$(command -v slurmctld) TELEPHONE_NEEDS_BROWSER=$$(command -v chromium) \
 		$(BIN)/python -m pytest
+
+# Downloads the other releases of Snakemake that the engine room names, and plays with them.
+releases: .venv/tests
+	TELEPHONE_RELEASES="9.26.1 9.25.2" $(BIN)/python -m pytest tests/test_releases.py
 
 # SLURM and Chromium from Debian's or Ubuntu's packages, for root; elsewhere their tests are skipped.
 system:

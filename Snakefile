@@ -14,7 +14,6 @@ include: "rules/common/engine.smk"
 # What the rules ask: the settings in config.yaml, functions of chains, bundles, figures, studies.
 include: "rules/common/messages.smk"
 include: "rules/common/settings.smk"
-include: "rules/common/keeping.smk"
 include: "rules/common/terminal.smk"
 include: "rules/common/chains.smk"
 include: "rules/common/stages.smk"

@@ -1,5 +1,6 @@
 """The engine room: with it and without it, the same games are played."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from snakemake.settings.types import OutputSettings, ResourceSettings
 
 IMAGES = ("cow", "bear", "dog")
 WARNING = "This workflow was not tried with Snakemake"
+INSIDES = re.compile(r"\bworkflow\._|\bworkflow(\.\w+)+ = |\bmodifier\b|\bworkflow\.dag\.")
 
 
 class Untested(Game):
@@ -166,7 +168,10 @@ def test_groups_compare_and_merge_as_snakemake_does(one: str, other: str, engine
 )
 def test_which_jobs_stay_in_this_process(rule: str, asked_for: bool, threads: bool, engine: dict):
     """`asked_for`: by --force-use-threads, as in the process that is spawned for a job."""
-    settings = SimpleNamespace(execution_settings=SimpleNamespace(use_threads=asked_for))
+    settings = SimpleNamespace(
+        execution_settings=SimpleNamespace(use_threads=asked_for),
+        rules_with_processes=engine["workflow"].rules_with_processes,
+    )
     executor = SimpleNamespace(workflow=settings, use_threads=None)
     job = SimpleNamespace(rule=SimpleNamespace(name=rule))
     assert engine["run_single_job"](lambda own, _: own.use_threads, executor, job) == threads
@@ -182,18 +187,13 @@ def test_what_remains_is_told_where_it_is_asked_for(scheduler: str, ready: list,
 
 
 def test_nothing_else_reaches_into_snakemake():
-    """Other rules flag inputs and write to the log at the most."""
-    allowed = {
-        "from snakemake.io import sourcecache_entry",
-        "from snakemake.logging import logger",
-    }
+    """Other rules read what Snakemake documents, and write to its log."""
+    allowed = {"from snakemake.logging import logger"}
     for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").rglob("*.smk"))]:
-        # keeping.smk changes what a failed job costs, whatever the release: no speed, no guard.
-        if path.name not in ("engine.smk", "keeping.smk"):
-            lines = map(str.strip, path.read_text().splitlines())
-            found = {
-                line for line in lines if line.startswith(("import snakemake", "from snakemake"))
-            }
+        if path.name != "engine.smk":
+            lines = [line.strip() for line in path.read_text().splitlines()]
+            found = {one for one in lines if one.startswith(("import snakemake", "from snakemake"))}
             assert found <= allowed, path
+            assert not [line for line in lines if INSIDES.search(line)], path
     for path in (ROOT / "scripts").rglob("*.py"):
         assert "import snakemake" not in path.read_text(), path

@@ -1,10 +1,11 @@
 """The engine room: everything that reaches into Snakemake's insides, and nothing else does.
 
-Without it the game plays just the same, only more slowly, and a signal ends it later. That is what
-happens with a release of Snakemake that is not among TESTED. docs/upstream.md holds what could be
-offered to Snakemake instead.
+With a release of Snakemake that is not among TESTED, none of it is on. The game then plays the same
+files, but more slowly; a signal ends it later, a job that fails removes what stood in its place, and
+Snakemake shows its own messages. docs/upstream.md holds what could be offered to Snakemake instead.
 """
 
+import os
 import resource
 import sys
 from contextlib import contextmanager, suppress
@@ -14,7 +15,8 @@ from snakemake.common import __version__ as RELEASE
 from snakemake.dag import DAG
 from snakemake.exceptions import ApiError, LockException, WorkflowError
 from snakemake.executors.local import Executor as LocalExecutor
-from snakemake.jobs import GroupJob
+from snakemake.io import sourcecache_entry
+from snakemake.jobs import GroupJob, Job
 from snakemake.logging import logger
 from snakemake.persistence import PersistenceBase
 from snakemake.scheduling.job_scheduler import JobScheduler
@@ -38,6 +40,11 @@ CANCELLING = 60  # seconds that cancelling the jobs of a cluster may take
 
 def is_tested(release):
     return ".".join(release.split(".")[:2]) in TESTED
+
+
+ON = is_tested(RELEASE)
+# Whether this is the workflow that was called, not a module of another one.
+MAIN = not ON or workflow.modifier.is_main_snakefile()
 
 
 def patched(plain, ours):
@@ -75,7 +82,7 @@ class MessageAlone:
     It prints the lines of rules that an exception came through; this one has come through none.
     """
 
-    if is_tested(RELEASE):
+    if ON:
         __traceback__ = property(lambda self: None, lambda self, value: None)
 
 
@@ -86,13 +93,11 @@ class Mistake(MessageAlone, ApiError):
 # --- one process plays many stages
 
 
-OWN_PROCESS = workflow.__dict__.setdefault("rules_with_processes", set())
-
-
 def in_own_process(*rules):
     """Has the jobs of these rules run in processes of their own, as Snakemake does by itself."""
-    if is_tested(RELEASE):
-        OWN_PROCESS.update(map(workflow.modifier.modify_rulename, rules))
+    if ON:
+        own = workflow.__dict__.setdefault("rules_with_processes", set())
+        own.update(map(workflow.modifier.modify_rulename, rules))
 
 
 def run_single_job(plain, executor, job):
@@ -102,7 +107,8 @@ def run_single_job(plain, executor, job):
     again. It is what --force-use-threads does; this holds inside cluster jobs, too.
     """
     always = executor.workflow.execution_settings.use_threads
-    executor.use_threads = always or job.rule.name not in OWN_PROCESS
+    own = getattr(executor.workflow, "rules_with_processes", ())
+    executor.use_threads = always or job.rule.name not in own
     return plain(executor, job)
 
 
@@ -280,7 +286,138 @@ def lock(plain, persistence):
             folder.release()
 
 
+# --- a job that fails costs nobody what stood before it
+
+# Snakemake removes the outputs of a job before it begins, and of one that fails what it finds; and it
+# notes for both that they were made with the parameters of now. Here a file gets its name when it is
+# whole (scripts/files.py), so that nothing has to be removed beforehand; what a failed job has not
+# touched stays, and stays as stale as it was.
+
+STOOD = {}  # output: what was there when its job began
+FAILED = set()  # jobs
+
+
+def identity(file):
+    """What tells a file, or a folder, from another that took its place; None if there is none."""
+    try:
+        found = os.lstat(file)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+async def keep_existing_output(plain, job):
+    STOOD.update((file, identity(file)) for file in job.output)
+
+
+async def cleanup(plain, job, skip_outputs=()):
+    """Removes what a failed job has made, and not what stood there when it began."""
+    untouched = {f for f in job.output if STOOD.get(f) and STOOD[f] == identity(f)}
+    await plain(job, {*skip_outputs, *untouched})
+
+
+async def postprocess(plain, job, *args, error=False, **settings):
+    if error:
+        FAILED.add(job)
+    await plain(job, *args, error=error, **settings)
+
+
+async def finished(plain, persistence, job):
+    """Notes with what parameters a file was made, unless its job has failed."""
+    if job not in FAILED:
+        return await plain(persistence, job)
+    FAILED.discard(job)
+    for file in job.output:
+        persistence._unmark_incomplete(persistence._get_key(file))
+
+
+# --- a record that stands in for a picture
+
+
+def standing_in(record, picture):
+    """An input that is `record` on the disk, and noted as `picture`."""
+    return sourcecache_entry(record, picture) if ON else picture
+
+
+# --- what is said
+
+
+def replace_log_handler(make):
+    """Puts `make(Snakemake's own log handler)` in its place, and returns it.
+
+    None where somebody wants Snakemake's: in a dry run, in jobs of a cluster, in a workflow that uses
+    this one as a module, and with --logger, --quiet, --verbose, --printshellcmds, --debug-dag.
+    """
+    said = workflow.output_settings
+    chosen = said.verbose or said.quiet or said.printshellcmds or said.debug_dag
+    if not ON or not MAIN or workflow.exec_mode.name != "DEFAULT":
+        return None
+    if said.dryrun or chosen or said.log_handler_settings:
+        return None
+    for handler in logger.handlers:
+        if handler.name == "DefaultStreamHandler":
+            logger.removeHandler(handler)
+            ours = make(handler)
+            logger.addHandler(ours)
+            return ours
+    return None
+
+
+def list_rules_with(listed):
+    """Has --list print what `listed` prints."""
+    if ON and MAIN:
+        workflow.list_rules = listed
+
+
+def is_waiting(rule):
+    """Whether this call meant to run a rule, and has not."""
+    if not ON or workflow.exec_mode.name != "DEFAULT":
+        return False
+    name = workflow.modifier.modify_rulename(rule)
+    waiting = (job for job in workflow.dag.needrun_jobs() if job.rule.name == name)
+    return any(not workflow.dag.finished(job) for job in waiting)
+
+
+def lighten_report(small_copy, is_shown, first_page):
+    """Has Snakemake's reporter take small copies of pictures, and open on a page of ours.
+
+    `small_copy` makes a data URI of a path, or None; `is_shown` says of the wildcards of a figure
+    whether it is in the report; `first_page` is shown in the place of the rules' graph. What Snakemake
+    offers is metadata, which a template in a file must hold (--report-metadata); there is nothing for
+    the size of pictures.
+    """
+    # It is imported before the rules are read if a report was asked for, and only then.
+    reporter = sys.modules.get("snakemake.report.html_reporter")
+    if reporter is None or not ON or not MAIN:
+        return
+
+    def get_result_uri(plain, result, embedded):
+        return (small_copy(result.path) if embedded else None) or plain(
+            result, embedded
+        )
+
+    def render(plain, self):
+        self.metadata = self.metadata or first_page
+        if self.mode_embedded:
+            for figures in self.results.values():
+                for shown in figures.values():
+                    shown[:] = [one for one in shown if is_shown(one.raw_wildcards)]
+        return plain(self)
+
+    data = reporter.data.results
+    data.get_result_uri = patched(data.get_result_uri, get_result_uri)
+    reporter.Reporter.render = patched(reporter.Reporter.render, render)
+
+
 # --- all of it put in its place
+
+CHECKS = []  # what is called before jobs are looked for
+
+
+def before_planning(check):
+    """Has `check` called when the settings of the call are there, and no job is."""
+    if ON:
+        CHECKS.append(check)
 
 
 def prepare_dag(plain, *args, **kwargs):
@@ -291,6 +428,8 @@ def prepare_dag(plain, *args, **kwargs):
         if not workflow.local_exec or workflow.remote_exec:
             group_chains()
             patch_groups()
+    for check in CHECKS:
+        check()
     return plain(*args, **kwargs)
 
 
@@ -301,7 +440,7 @@ def patch_groups():
     GroupJob.merge = patched(GroupJob.merge, merge_groups)
 
 
-if is_tested(RELEASE):
+if ON:
     signals.end_soon(stop, interrupt_main_thread)
     JobScheduler.exit_gracefully = lambda scheduler, *_: interrupt_main_thread()
     JobScheduler.remaining_jobs = property(
@@ -309,9 +448,15 @@ if is_tested(RELEASE):
     )
     LocalExecutor.run_single_job = patched(LocalExecutor.run_single_job, run_single_job)
     PersistenceBase.lock = patched(PersistenceBase.lock, lock)
+    PersistenceBase.finished = patched(PersistenceBase.finished, finished)
+    Job.remove_existing_output = patched(
+        Job.remove_existing_output, keep_existing_output
+    )
+    Job.cleanup = patched(Job.cleanup, cleanup)
+    Job.postprocess = patched(Job.postprocess, postprocess)
     workflow._prepare_dag = patched(workflow._prepare_dag, prepare_dag)
 elif workflow.is_main_process:
     logger.warning(
         f"This workflow was not tried with Snakemake {RELEASE}, but with {', '.join(TESTED)}. "
-        "It plays all the same, more slowly."
+        "It plays all the same, more slowly, and a job that fails removes what stood in its place."
     )

@@ -55,10 +55,7 @@ def beyond(chain, planned):
 
 def show_the_rest():
     """Writes the page where it was asked for and waits for chains that have failed."""
-    if workflow.exec_mode.name != "DEFAULT":
-        return
-    waiting = (job for job in workflow.dag.needrun_jobs() if job.rule.name == "page")
-    if any(not workflow.dag.finished(job) for job in waiting):
+    if is_waiting("page"):
         from scripts.page import write
 
         if tell(write.front, "results", **page_settings()) and spoken:

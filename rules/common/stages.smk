@@ -3,8 +3,6 @@
 import hashlib
 import json
 
-from snakemake.io import sourcecache_entry
-
 from scripts.closure import code_of
 from scripts.files import digest
 
@@ -62,7 +60,7 @@ def what_is_seen(wildcards):
     # depends on has changed: no reason to play the later rounds again. Its record stands in for it,
     # while Snakemake notes the picture itself among the inputs.
     if recipe_holds(wildcards):
-        return sourcecache_entry(ancient(record), picture)
+        return standing_in(ancient(record), picture)
     return picture
 
 

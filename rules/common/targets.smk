@@ -83,6 +83,7 @@ def own_game(_):
 # --- what was asked for, and what there is
 
 
+@asked
 def check_targets():
     """Ends the call if a target is none, with the ones that it may have been meant for."""
     names = {made.name for made in workflow.rules}
@@ -112,15 +113,5 @@ def list_called_rules(only_targets=False):
             print(f"{made.name}: {made.docstring}")
 
 
-prepare_dag = workflow._prepare_dag
-
-
-@asked
-def prepare(*args, **kwargs):
-    """What Snakemake does before it looks for what makes the targets."""
-    check_targets()
-    return prepare_dag(*args, **kwargs)
-
-
-workflow._prepare_dag = prepare
-workflow.list_rules = list_called_rules
+before_planning(check_targets)
+list_rules_with(list_called_rules)

@@ -1,36 +1,13 @@
 """What a call says: see scripts/terminal.py."""
 
-from snakemake.logging import logger
-
 from scripts import terminal
 
 
-def speak():
-    """Puts our lines in the place of Snakemake's own, unless somebody wants those.
-
-    They are wanted in a dry run, in jobs of a cluster, and by whoever chooses how much is told:
-    `terminal: snakemake` in the config, --logger, --quiet, --verbose, --printshellcmds, --debug-dag.
-    """
-    said = workflow.output_settings
-    chosen = said.verbose or said.quiet or said.printshellcmds or said.debug_dag
-    if said.dryrun or chosen or said.log_handler_settings:
-        return
-    if workflow.exec_mode.name != "DEFAULT" or config["terminal"] == "snakemake":
-        return
-    for handler in logger.handlers:
-        if handler.name == "DefaultStreamHandler":
-            logger.removeHandler(handler)
-            bar = (
-                handler.is_tty
-                and handler.can_color_tty()
-                and config["terminal"] == "auto"
-            )
-            screen = terminal.Bar if bar else terminal.Plain
-            ours = terminal.Handler(
-                screen(handler.stream), handler.formatter, _number_of, _shown
-            )
-            logger.addHandler(ours)
-            return ours
+def our_handler(usual):
+    """What takes the place of Snakemake's log handler: a bar on a terminal, lines elsewhere."""
+    bar = config["terminal"] == "auto" and usual.is_tty and usual.can_color_tty()
+    screen = (terminal.Bar if bar else terminal.Plain)(usual.stream)
+    return terminal.Handler(screen, usual.formatter, _number_of, _shown)
 
 
 def _number_of(picture):
@@ -44,4 +21,5 @@ def _shown(path):
     return os.path.abspath(path) if workflow.overwrite_workdir else path
 
 
-spoken = speak()  # None where Snakemake speaks itself
+# None where Snakemake speaks itself.
+spoken = None if config["terminal"] == "snakemake" else replace_log_handler(our_handler)
