@@ -22,7 +22,7 @@ from scripts.bundles import Bundle  # noqa: E402
 from scripts.chains import parse  # noqa: E402
 from scripts.stages.caption import describe  # noqa: E402
 from scripts.stages.generate import paint  # noqa: E402
-from scripts.untrusted import open_picture  # noqa: E402
+from scripts.untrusted.pictures import open_picture  # noqa: E402
 
 ROUNDS = 5
 SETTINGS = {

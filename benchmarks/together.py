@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 from scripts import noise  # noqa: E402
 from scripts.bundles import Bundle  # noqa: E402
 from scripts.devices import choose_device  # noqa: E402
-from scripts.untrusted import open_picture  # noqa: E402
+from scripts.untrusted.pictures import open_picture  # noqa: E402
 
 SIZES = (1, 2, 4, 8)
 NUMBER = 16  # pictures

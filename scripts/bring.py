@@ -12,7 +12,8 @@ from pathlib import Path
 from scripts.chains import TEXT, check_image, composed
 from scripts.errors import UserError
 from scripts.files import digest, written
-from scripts.untrusted import open_picture, read_text
+from scripts.untrusted.pictures import open_picture
+from scripts.untrusted.texts import read_text
 from scripts.words import tidy
 
 WORDS = 6  # of a text, in the name of its game

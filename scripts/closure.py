@@ -17,6 +17,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from scripts.untrusted.texts import parse_json
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = "scripts"
 KEPT = Path(".snakemake/code.json")  # in the folder that is played in: the one sure to be writable
@@ -103,7 +105,7 @@ def _name(path: Path) -> str:
 def _load(cache: Path) -> dict[str, dict[str, Any]]:
     """What was kept by this very module; a cache that cannot be read is an empty one."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        kept = json.loads(cache.read_bytes())
+        kept = parse_json(cache.read_text(encoding="utf-8"))
         if kept["reader"] == _reader():
             return kept["modules"]
     return {}

@@ -9,7 +9,8 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 
-from scripts import untrusted
+from scripts.untrusted.files import MIB
+from scripts.untrusted.texts import decode, read_bytes
 
 BLOCK = 1 << 18
 
@@ -53,7 +54,7 @@ def write_lock(lock: Path, entries: Mapping[str, str], notes: list[str] | None =
 def _lines(lock: Path | None) -> list[str]:
     if lock is None or not lock.exists():
         return []
-    text = untrusted.decode(lock, untrusted.read_bytes(lock, untrusted.MIB, empty=True))
+    text = decode(lock, read_bytes(lock, MIB, empty=True))
     return [line.strip() for line in text.split("\n")]
 
 

@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
+from scripts.untrusted.texts import parse_json
+
 BOOT = Path("/proc/sys/kernel/random/boot_id")  # of the running kernel, on Linux
 
 
@@ -124,7 +126,7 @@ class FolderLocks:
 def _read(file: IO[str]) -> Call | None:
     """What a call wrote about itself; None if it was killed before it had."""
     with suppress(ValueError, TypeError):
-        return Call(**json.load(file))
+        return Call(**parse_json(file.read()))
     return None
 
 

@@ -26,6 +26,7 @@ from typing import Any
 from scripts.downloads import alone, digests, progress, read_lock, read_notes, say, write_lock
 from scripts.errors import UserError
 from scripts.files import digest, written
+from scripts.untrusted.texts import parse_json, read_json
 
 NEWEST = "main"  # the revision that is meant where none is named
 LIST = "fetched.json"
@@ -102,13 +103,26 @@ def fetched(folder: Path | str, model: str, revision: str | None = None) -> Snap
 
     Raises FileNotFoundError if nothing was yet, and UserError if it was something else.
     """
-    listed = json.loads((Path(folder) / LIST).read_text("utf-8"))
-    if (listed["model"], listed["revision"]) != (model, revision or NEWEST):
+    path = Path(folder) / LIST
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, "missing", str(path))
+    listed = read_json(path)
+    try:
+        known = {name: entry["sha256"] for name, entry in listed["files"].items()}
+        inside = [PurePosixPath(name) for name in (listed["commit"], *known)]
+        if any(name.is_absolute() or ".." in name.parts for name in inside):
+            raise ValueError
+        told = listed["model"], listed["revision"]
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise UserError(
-            f"{folder}/{LIST} is of {listed['model']} at {listed['revision']}. Delete that file, "
+            f"{path}: this is not a list of fetched files. Delete it and run the same command "
+            "again; what is missing is then fetched."
+        ) from None
+    if told != (model, revision or NEWEST):
+        raise UserError(
+            f"{folder}/{LIST} is of {told[0]} at {told[1]}. Delete that file, "
             "and run the same command again."
         )
-    known = {name: entry["sha256"] for name, entry in listed["files"].items()}
     return Snapshot(Path(folder) / listed["commit"], tuple(known), listed["commit"], known)
 
 
@@ -133,7 +147,7 @@ def own(model: str, choose: Choice) -> Snapshot:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text("utf-8"))
+        return parse_json(path.read_text("utf-8"))
     except ValueError as error:
         raise Unfit(f"{path.name} is damaged ({error})") from None
 
@@ -177,7 +191,7 @@ def fetch(model: str, revision: str | None, folder: Path | str, choose: Choice) 
             offered = _ask(_offered, wanted, commit)
             with written(listing) as part:
                 part.write_text(json.dumps(offered, indent=1))
-        home = _Home(wanted, commit, json.loads(listing.read_text()))
+        home = _Home(wanted, commit, read_json(listing))
         names = sorted(choose(list(home.offered), home.read))
         _note(wanted, commit)
         home.fetch(names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields, replace
 from itertools import groupby
 from pathlib import Path
@@ -11,18 +11,61 @@ from typing import Any
 
 from scripts.chains import Chain
 from scripts.errors import UserError
-from scripts.untrusted import read_json, read_notes
+from scripts.untrusted.pictures import read_notes
+from scripts.untrusted.texts import read_json
 
 SHOWN = 10  # chains that are named in a message
+SHOWN_LETTERS = 80  # of a wrong value
 ROUND = re.compile(r"round([1-9][0-9]*)\.(json|png|txt)")
 
 
+# The types of a record's values, where it has them; None is allowed for the optional ones.
+TEXT, TEXTS, TABLE = (str,), (list,), (dict,)
+TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("chain", "image", "caption", "source", "device", "recipe"), TEXT),
+    **dict.fromkeys(("round", "candidate", "beam", "batch"), (int,)),
+    "seed": (int, float),  # older versions took 100.0
+    **dict.fromkeys(("passage", "size", "others"), TEXTS),
+    **dict.fromkeys(("words", "word_ids", "unknown_words"), (list, type(None))),
+    **dict.fromkeys(("bundle", "versions", "players", "player"), TABLE),
+    "captioner": (dict, type(None)),
+    "pixels_sha256": TEXT,
+}
+# Those whose members are all texts.
+ALL_TEXT = ("words", "unknown_words", "passage", "versions")
+
+
 def read(path: Path | str) -> dict[str, Any]:
-    """The record in a JSON file. Raises UserError if it cannot be read, or is no record."""
+    """The record in a JSON file, of a picture or of a caption.
+
+    Everybody who reads JSON in results/ reads it here: it may be anything, however deeply nested.
+    Raises UserError if the file cannot be read, is no JSON, or no record: a table whose values have
+    the types that a record's have.
+    """
     record = read_json(path)
     if not isinstance(record, dict):
         raise UserError(f"{path}: this is not a record, which holds names and values.")
+    for name in record.keys() & TYPES.keys():
+        if type(record[name]) not in TYPES[name] or not _holds_text(name, record[name]):
+            shown = repr(record[name])[:SHOWN_LETTERS]
+            raise UserError(f"{path}: this is not a record; its {name} cannot be {shown}.")
+    bundle = record.get("bundle", {})
+    if type(bundle.get("name", "")) is not str or type(bundle.get("files", {})) is not dict:
+        raise UserError(f"{path}: this is not a record; its bundle has no name or no files.")
     return record
+
+
+def _holds_text(name: str, value: Any) -> bool:
+    members = value.values() if isinstance(value, dict) else value
+    return name not in ALL_TEXT or value is None or all(type(member) is str for member in members)
+
+
+def read_if_sound(path: Path | str) -> dict[str, Any]:
+    """As `read`, but empty where that raises: for what a record can add, but need not."""
+    try:
+        return read(path)
+    except UserError:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -68,16 +111,16 @@ def numbers(folder: Path) -> list[int]:
 
 
 def _played(folder: Path, number: int) -> Played:
-    record = _or_nothing(read, folder / f"round{number}.json")
+    record = read_if_sound(folder / f"round{number}.json")
     passage = _passage(record) if record else None
     if not record:
-        record = _or_nothing(read_notes, folder / f"round{number}.png")
+        record = _notes(folder / f"round{number}.png")
         seed = record.get("seed", "")
         record["seed"] = int(seed) if seed.isdecimal() and len(seed) <= 20 else None
         record["bundle"] = {"name": record.get("bundle")}
     said = record.get("captioner")
     if not isinstance(said, dict):
-        said = _or_nothing(read, folder / "captions" / f"round{number}.json")
+        said = read_if_sound(folder / "captions" / f"round{number}.json")
     bundle = record.get("bundle")
     if not isinstance(bundle, dict) or bundle.get("name") is None:
         bundle = said.get("bundle")
@@ -96,9 +139,9 @@ def _passage(record: Mapping[str, Any]) -> str:
     return "~".join(map(str, told)) if isinstance(told, list) and told else "none"
 
 
-def _or_nothing(reader: Callable[[Path], Mapping[str, Any]], path: Path) -> dict[str, Any]:
+def _notes(path: Path) -> dict[str, Any]:
     try:
-        return dict(reader(path))
+        return dict(read_notes(path))
     except UserError:  # what it cannot tell is no reason not to play
         return {}
 

@@ -11,7 +11,7 @@ import yaml
 
 from scripts.chains import near
 from scripts.errors import UserError
-from scripts.untrusted import read_yaml
+from scripts.untrusted.texts import read_yaml
 
 KINDS = {
     "integer": "a whole number",

@@ -5,15 +5,15 @@ It takes the place of Snakemake's own lines, which go on into the log file under
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TextIO
+
+from scripts import records
 
 PAINTING = "generate"  # the rule whose end is the end of a round
 SILENT = {  # rules that are told otherwise
@@ -162,7 +162,7 @@ class Handler(logging.Handler):
         self.played.painted[chain] = self.played.painted.get(chain, 0) + 1
         if self.rounds(picture) >= self.rounds(self.played.last.get(chain, "")):
             self.played.last[chain] = picture
-        made = read_record(record)
+        made = records.read_if_sound(record)
         self.screen.round(chain, round_, made.get("caption", ""), made.get("unknown_words") or [])
 
     def _error(self, record: logging.LogRecord) -> None:
@@ -201,14 +201,6 @@ class Handler(logging.Handler):
             return
         else:
             self.screen.say(message)
-
-
-def read_record(path: str) -> dict[str, Any]:
-    """The record of a round, or nothing."""
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def failures(mistakes: Iterable[str]) -> list[str]:

@@ -19,7 +19,7 @@ from scripts.errors import UserError
 from scripts.files import written
 from scripts.stages.caption import hear
 from scripts.stages.generate import caption_to_paint, digests, how_sure, paint, versions
-from scripts.untrusted import open_picture, read_notes
+from scripts.untrusted.pictures import open_picture, read_notes
 
 SHOWN = 20  # differences that are told; the table has all
 COLUMNS = ("chain", "round", "stage", "same", "difference")
@@ -88,10 +88,7 @@ def recorded(chain_named: Callable[[str], Chain]) -> tuple[list[Stage], list[Fin
 
 def _was_said(record: Path) -> bool:
     """Whether a record tells that its caption was said by a captioner."""
-    try:
-        return records.read(record).get("captioner") is not None
-    except UserError:
-        return False
+    return records.read_if_sound(record).get("captioner") is not None
 
 
 def verify(

@@ -83,6 +83,16 @@ def test_it_sees_what_python_would_import(whole: Path, monkeypatch: pytest.Monke
         assert closure.closure(entry) == imported | packages | {entry}
 
 
+def test_stages_see_what_they_use_and_no_more():
+    """A package that imports all of its modules would make pictures stale with a pickle reader."""
+    for name, without in {
+        "caption": ("pickles", "checkpoints"),
+        "generate": ("pickles", "checkpoints", "pictures"),
+    }.items():
+        seen = closure.closure(*ENTRY_SETS[name])
+        assert not seen & {f"scripts.untrusted.{module}" for module in without}, name
+
+
 def test_rules_name_modules_that_there_are():
     assert len(entries()) > 10
     assert set(entries()) <= set(MODULES)

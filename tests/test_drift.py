@@ -19,7 +19,8 @@ from scripts.errors import UserError
 from scripts.storybook import grammar
 from scripts.storybook.dataset import scene_of
 from scripts.tables import read_rows
-from scripts.untrusted import open_picture, read_text
+from scripts.untrusted.pictures import open_picture
+from scripts.untrusted.texts import read_text
 
 EYES = {"backbone": "mobilenet_v3_small", "size": 32, "features": 16, "regions": "8"}
 ROOT = Path(__file__).parent.parent

@@ -16,7 +16,7 @@ from scripts.errors import UserError
 from scripts.files import written
 from scripts.stages.caption import describe
 from scripts.stages.generate import paint
-from scripts.untrusted import open_picture
+from scripts.untrusted.pictures import open_picture
 
 SCHEMA = ROOT / "rules/schemas/config.schema.yaml"
 

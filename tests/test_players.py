@@ -19,7 +19,7 @@ from scripts.chains import parse
 from scripts.errors import UserError
 from scripts.stages.caption import describe
 from scripts.stages.generate import paint
-from scripts.untrusted import open_picture
+from scripts.untrusted.pictures import open_picture
 
 MODELS = {"blip": modern.blip, "stable_diffusion": modern.stable_diffusion}
 MATRIX = {"tiny": ("tiny", "tiny"), "modern": ("modern", "modern"),

@@ -148,6 +148,44 @@ def test_what_is_no_record_is_refused_in_words(text: str, tmp_path: Path):
         records.read(tmp_path / "round1.json")
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        *({"seed": seed} for seed in ("100", True, None, [100])),
+        *({"bundle": bundle} for bundle in ("tiny", [], {"name": 7}, {"files": []})),
+        *({"unknown_words": words} for words in ("zebra", 7, [7], {"zebra": 1})),
+        *({"captioner": said} for said in ("said", [], 1)),
+        *({"caption": text} for text in (None, 7, ["a cow"])),
+        *({"passage": told} for told in ("blur-2", [2])),
+        *({"versions": told} for told in ("2.14", {"torch": 2})),
+        *({"round": number} for number in ("1", 1.0)),
+    ],
+    ids=str,
+)
+def test_a_record_has_values_of_the_types_that_records_have(field: dict, tmp_path: Path):
+    (tmp_path / "round1.json").write_text(json.dumps(field))
+    with pytest.raises(UserError, match=f"round1.json: this is not a record; its {[*field][0]}"):
+        records.read(tmp_path / "round1.json")
+    assert records.read_if_sound(tmp_path / "round1.json") == {}
+
+
+def test_what_is_no_record_stops_no_figure_and_no_page(played: Game, tmp_path: Path):
+    """Python's own reader of JSON ends the process on the first of these."""
+    shutil.copytree(played.folder, tmp_path / "game")
+    game = Game(tmp_path / "game")
+    for name in ("cow/round1.json", "cow/captions/round2.json"):
+        game.path("results", name).write_text("[" * 200_000)
+    odd = {"seed": 100, "bundle": "tiny", "unknown_words": 7, "caption": None, "versions": []}
+    game.path("results/bear/round1.json").write_text(json.dumps(odd))
+    game.play("results/cow/strip.png", "results/bear/strip.png", "results/index.html")
+    game.play("archive")
+    said = game.call("verify", verify=1).text
+    assert "Traceback" not in said
+    assert "results/cow/round1.json: this is not JSON" in said
+    assert "results/cow/captions/round2.json: this is not JSON" in said
+    assert "results/bear/round1.json: this is not a record" in said
+
+
 def test_a_file_where_a_folder_belongs_is_named(new_game: Callable[[], Game]):
     game = new_game()
     game.path("results").write_text("a file")

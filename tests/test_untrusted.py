@@ -23,9 +23,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from scripts import untrusted
 from scripts.errors import UserError
-from scripts.untrusted.pictures import TURNS
+from scripts.untrusted.checkpoints import load_checkpoint
+from scripts.untrusted.files import FORMATS
+from scripts.untrusted.pickles import load_captions_pickle, load_vocabulary_pickle
+from scripts.untrusted.pictures import TURNS, open_picture
+from scripts.untrusted.texts import parse_json, read_json, read_text, read_yaml
 from tests.makers import captions_pickle, legacy_checkpoint, vocabulary_pickle
 
 pillow_heif.register_heif_opener()  # to write such pictures
@@ -72,7 +75,7 @@ def drop(folder: Path, name: str, content: bytes) -> Path:
     ],
 )
 def test_every_promised_format_opens_as_rgb(tmp_path: Path, name: str, format: str) -> None:
-    opened = untrusted.open_picture(drop(tmp_path, name, encoded(picture(), format)))
+    opened = open_picture(drop(tmp_path, name, encoded(picture(), format)))
     assert opened.mode == "RGB" and opened.size == (5, 3)
     assert max(abs(a - b) for a, b in zip(opened.getpixel((2, 1)), (200, 30, 90), strict=True)) < 9
 
@@ -83,7 +86,7 @@ def test_every_promised_format_opens_as_rgb(tmp_path: Path, name: str, format: s
 )
 def test_other_colour_modes_become_rgb(tmp_path: Path, mode: str, format: str) -> None:
     path = drop(tmp_path, f"a.{format.lower()}", encoded(picture(mode), format))
-    opened = untrusted.open_picture(path)
+    opened = open_picture(path)
     expected = picture(mode).convert("RGB").getpixel((0, 0))
     assert opened.mode == "RGB"
     assert max(abs(a - b) for a, b in zip(opened.getpixel((0, 0)), expected, strict=True)) < 9
@@ -94,7 +97,7 @@ def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
     grey = Image.frombytes("I;16", (4, 1), struct.pack("<4H", *values))
     for format in ("PNG", "TIFF"):
         path = drop(tmp_path, f"a.{format.lower()}", encoded(grey, format))
-        seen = [untrusted.open_picture(path).getpixel((x, 0))[1] for x in range(4)]
+        seen = [open_picture(path).getpixel((x, 0))[1] for x in range(4)]
         assert seen == [0, 10, 128, 255]
 
 
@@ -110,14 +113,14 @@ def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
 def test_fractions_become_eight_bits(tmp_path: Path, values: list, expected: list) -> None:
     image = Image.frombytes("F", (3, 1), struct.pack("<3f", *values))
     path = drop(tmp_path, "a.tif", encoded(image, "TIFF"))
-    assert [untrusted.open_picture(path).getpixel((x, 0))[0] for x in range(3)] == expected
+    assert [open_picture(path).getpixel((x, 0))[0] for x in range(3)] == expected
 
 
 def test_transparent_parts_are_white(tmp_path: Path) -> None:
     image = Image.new("RGBA", (2, 1), (200, 30, 90, 255))
     image.putpixel((1, 0), (0, 0, 0, 0))
     for format, options in (("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {})):
-        opened = untrusted.open_picture(
+        opened = open_picture(
             drop(tmp_path, f"a.{format.lower()}", encoded(image, format, **options))
         )
         assert [opened.getpixel((x, 0)) for x in (0, 1)] == [(200, 30, 90), (255, 255, 255)]
@@ -126,7 +129,7 @@ def test_transparent_parts_are_white(tmp_path: Path) -> None:
 def test_a_transparent_palette_entry_is_white(tmp_path: Path) -> None:
     image = picture("P")
     path = drop(tmp_path, "a.png", encoded(image, "PNG", transparency=image.getpixel((0, 0))))
-    assert untrusted.open_picture(path).getpixel((0, 0)) == (255, 255, 255)
+    assert open_picture(path).getpixel((0, 0)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize("held", range(1, 9))
@@ -137,9 +140,7 @@ def test_a_turned_camera_is_put_upright(tmp_path: Path, held: int) -> None:
     stored = upright.transpose(TURNS[back]) if back else upright
     exif = Image.Exif()
     exif[274] = held
-    opened = untrusted.open_picture(
-        drop(tmp_path, "a.png", encoded(stored, "PNG", exif=exif.tobytes()))
-    )
+    opened = open_picture(drop(tmp_path, "a.png", encoded(stored, "PNG", exif=exif.tobytes())))
     assert opened.size == (4, 2) and opened.getpixel((0, 0)) == (255, 255, 255)
     assert not opened.getexif()
 
@@ -148,7 +149,7 @@ def test_a_turned_camera_is_put_upright(tmp_path: Path, held: int) -> None:
 def test_the_first_frame_counts(tmp_path: Path, format: str) -> None:
     frames = {"save_all": True, "append_images": [picture(colour=(0, 0, 255))]}
     path = drop(tmp_path, f"a.{format.lower()}", encoded(picture(), format, **frames))
-    red, _, blue = untrusted.open_picture(path).getpixel((0, 0))
+    red, _, blue = open_picture(path).getpixel((0, 0))
     assert red > 150 and blue < 150
 
 
@@ -156,10 +157,10 @@ def test_the_first_frame_counts(tmp_path: Path, format: str) -> None:
 def test_further_frames_are_worth_a_note(tmp_path: Path, format: str) -> None:
     notes: list[str] = []
     name = f"a.{format.lower()}"
-    untrusted.open_picture(drop(tmp_path, name, encoded(picture(), format)), notes.append)
+    open_picture(drop(tmp_path, name, encoded(picture(), format)), notes.append)
     assert not notes
     frames = {"save_all": True, "append_images": [picture(colour=(0, 0, 255))]}
-    untrusted.open_picture(drop(tmp_path, name, encoded(picture(), format, **frames)), notes.append)
+    open_picture(drop(tmp_path, name, encoded(picture(), format, **frames)), notes.append)
     (note,) = notes
     assert name in note and "first one is used" in note
 
@@ -169,28 +170,28 @@ def test_notes_of_any_size_in_a_png_do_not_matter(tmp_path: Path) -> None:
         notes = PngInfo()
         notes.add_text("Comment", "moo" * 1_000_000, zip=compressed)
         path = drop(tmp_path, f"{place}.png", encoded(picture(), "PNG", pnginfo=notes))
-        assert untrusted.open_picture(path).getpixel((0, 0)) == (200, 30, 90)
+        assert open_picture(path).getpixel((0, 0)) == (200, 30, 90)
     path = drop(tmp_path, "a.png", encoded(picture(), "PNG", icc_profile=bytes(2_000_000)))
-    assert untrusted.open_picture(path).getpixel((0, 0)) == (200, 30, 90)
+    assert open_picture(path).getpixel((0, 0)) == (200, 30, 90)
 
 
-@pytest.mark.parametrize("format", untrusted.FORMATS)
+@pytest.mark.parametrize("format", FORMATS)
 def test_a_picture_cut_short_is_told_as_what_it_is(tmp_path: Path, format: str) -> None:
     whole = encoded(Image.effect_noise((90, 90), 80).convert("RGB"), format)
     title = {"HEIF": "HEIC", "JPEG2000": "JPEG 2000"}.get(format, format)
     for size in (20, len(whole) // 2):
-        path = drop(tmp_path, f"a{untrusted.FORMATS[format][0]}", whole[:size])
+        path = drop(tmp_path, f"a{FORMATS[format][0]}", whole[:size])
         with pytest.raises(
             UserError, match=f"this {title} picture is damaged or cut short"
         ) as told:
-            untrusted.open_picture(path)
+            open_picture(path)
         assert "Pictures can be" not in str(told.value)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 2)])
 def test_odd_sizes_open(tmp_path: Path, size: tuple[int, int]) -> None:
     path = drop(tmp_path, "a.png", encoded(picture(size=size), "PNG"))
-    assert untrusted.open_picture(path).size == size
+    assert open_picture(path).size == size
 
 
 # --- pictures that do not
@@ -252,14 +253,14 @@ def test_no_picture_is_one_clear_message(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pytest.raises(UserError, match=f"(?s){name}.*{reason}"):
-            untrusted.open_picture(drop(tmp_path, name, content))
+            open_picture(drop(tmp_path, name, content))
 
 
 def test_what_is_no_file_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     for name, reason in (("none.png", "No such file"), ("pipe.png", "not a file"), (".", "not a")):
         with pytest.raises(UserError, match=reason):
-            untrusted.open_picture(tmp_path / name)
+            open_picture(tmp_path / name)
 
 
 # --- texts
@@ -267,7 +268,7 @@ def test_what_is_no_file_is_named(tmp_path: Path) -> None:
 
 def test_a_text_is_one_tidy_line(tmp_path: Path) -> None:
     path = drop(tmp_path, "a.txt", b"\xef\xbb\xbf A cow\r\n  in a\tcaf\xc3\xa9. \n\n")
-    assert untrusted.read_text(path) == "A cow in a café."
+    assert read_text(path) == "A cow in a café."
 
 
 @pytest.mark.parametrize(
@@ -284,7 +285,7 @@ def test_a_text_is_one_tidy_line(tmp_path: Path) -> None:
 )
 def test_no_text_is_one_clear_message(tmp_path: Path, content: bytes, reason: str) -> None:
     with pytest.raises(UserError, match=rf"base\.txt.*({reason})"):
-        untrusted.read_text(drop(tmp_path, "base.txt", content))
+        read_text(drop(tmp_path, "base.txt", content))
 
 
 # --- JSON and YAML
@@ -312,12 +313,12 @@ LAUGHS = "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwis
 )
 def test_hostile_yaml_is_refused_at_once(tmp_path: Path, content: str, reason: str) -> None:
     with pytest.raises(UserError, match=f"bundle.yaml.*{reason}"):
-        untrusted.read_yaml(drop(tmp_path, "bundle.yaml", content.encode()))
+        read_yaml(drop(tmp_path, "bundle.yaml", content.encode()))
 
 
 def test_names_in_yaml_stand_for_what_they_name(tmp_path: Path) -> None:
     path = drop(tmp_path, "a.yaml", b"a: &sizes {b: 1}\nc: *sizes\nd: {<<: *sizes, e: 2}")
-    assert untrusted.read_yaml(path) == {"a": {"b": 1}, "c": {"b": 1}, "d": {"b": 1, "e": 2}}
+    assert read_yaml(path) == {"a": {"b": 1}, "c": {"b": 1}, "d": {"b": 1, "e": 2}}
 
 
 @pytest.mark.parametrize(
@@ -335,12 +336,12 @@ def test_names_in_yaml_stand_for_what_they_name(tmp_path: Path) -> None:
 )
 def test_hostile_json_is_refused_at_once(tmp_path: Path, content: bytes, reason: str) -> None:
     with pytest.raises(UserError, match=rf"round1\.json.*({reason})"):
-        untrusted.read_json(drop(tmp_path, "round1.json", content))
+        read_json(drop(tmp_path, "round1.json", content))
 
 
 def test_brackets_in_texts_do_not_count_as_depth() -> None:
     found = {"a": "[[{" * 100, "b": '\\"[' * 100, "c": [{"d": [{}, []]}]}
-    assert untrusted.parse_json(json.dumps(found)) == found
+    assert parse_json(json.dumps(found)) == found
 
 
 # --- pickles
@@ -349,14 +350,14 @@ def test_brackets_in_texts_do_not_count_as_depth() -> None:
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
 def test_vocabularies_of_every_protocol_open(tmp_path: Path, protocol: int) -> None:
     path = drop(tmp_path, "vocab.pkl", vocabulary_pickle(WORDS, protocol))
-    assert untrusted.load_vocabulary_pickle(path) == WORDS
+    assert load_vocabulary_pickle(path) == WORDS
 
 
 @pytest.mark.parametrize("protocol", [0, 2])
 def test_captions_of_python_2_open(tmp_path: Path, protocol: int) -> None:
     words = ["<end>", "a", "caf\u00e9"]
     path = drop(tmp_path, "captions.pickle", captions_pickle(words, protocol))
-    assert untrusted.load_captions_pickle(path) == words
+    assert load_captions_pickle(path) == words
 
 
 def forked(name: str, fields: dict, protocol: int) -> bytes:
@@ -393,9 +394,9 @@ COUNTS = defaultdict(int, {word: number for number, word in enumerate(WORDS)})
 )
 def test_vocabularies_of_forks_open(tmp_path: Path, name: str, fields: dict, protocol: int) -> None:
     path = drop(tmp_path, "vocab.pkl", forked(name, fields, protocol))
-    assert untrusted.load_vocabulary_pickle(path) == WORDS
+    assert load_vocabulary_pickle(path) == WORDS
     path = drop(tmp_path, "vocab.pkl", pickle.dumps(fields, protocol))
-    assert untrusted.load_vocabulary_pickle(path) == WORDS
+    assert load_vocabulary_pickle(path) == WORDS
 
 
 @pytest.mark.parametrize(
@@ -404,7 +405,7 @@ def test_vocabularies_of_forks_open(tmp_path: Path, name: str, fields: dict, pro
 def test_harmless_classes_are_not_called_untrustworthy(tmp_path: Path, name: str) -> None:
     path = drop(tmp_path, "vocab.pkl", forked(name, LISTS, 2))
     with pytest.raises(UserError, match=f"refused.*asks for {name}.*words and numbers") as told:
-        untrusted.load_vocabulary_pickle(path)
+        load_vocabulary_pickle(path)
     assert "do not trust" not in str(told.value)
 
 
@@ -415,14 +416,14 @@ def test_harmless_classes_are_not_called_untrustworthy(tmp_path: Path, name: str
 def test_a_small_pickle_takes_no_large_memory(tmp_path: Path, content: bytes) -> None:
     path = drop(tmp_path, "vocab.pkl", content)
     with pytest.raises(UserError, match=r"vocab.pkl.*more than 2,000,000"):
-        untrusted.load_vocabulary_pickle(path)
+        load_vocabulary_pickle(path)
 
 
 def test_numbers_cannot_be_made_to_collide(tmp_path: Path) -> None:
     colliding = {number * ((1 << 61) - 1): "a" for number in range(1, 20)}
     path = drop(tmp_path, "vocab.pkl", pickle.dumps(colliding, 2))
     with pytest.raises(UserError, match="keys are not words or numbers"):
-        untrusted.load_vocabulary_pickle(path)
+        load_vocabulary_pickle(path)
 
 
 class Runs:
@@ -450,9 +451,9 @@ def hostile(mark: Path) -> list:
 
 
 OPENERS = {
-    "vocab.pkl": untrusted.load_vocabulary_pickle,
-    "captions.pickle": untrusted.load_captions_pickle,
-    "coco_AttnGAN2.pth": untrusted.load_checkpoint,
+    "vocab.pkl": load_vocabulary_pickle,
+    "captions.pickle": load_captions_pickle,
+    "coco_AttnGAN2.pth": load_checkpoint,
 }
 
 
@@ -484,7 +485,7 @@ def test_hostile_opcodes_never_run(tmp_path: Path) -> None:
 def test_a_refusal_says_what_the_pickle_asked_for(tmp_path: Path) -> None:
     path = drop(tmp_path, "vocab.pkl", pickle.dumps(Runs(eval, ("1",)), 2))
     with pytest.raises(UserError, match=r"vocab\.pkl: refused.*__builtin__\.eval.*do not trust"):
-        untrusted.load_vocabulary_pickle(path)
+        load_vocabulary_pickle(path)
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -495,7 +496,7 @@ def test_hostile_checkpoints_never_run(tmp_path: Path, zipped: bool, wrap) -> No
         path = tmp_path / "coco_AttnGAN2.pth"
         torch.save(wrap(thing), path, _use_new_zipfile_serialization=zipped)
         with pytest.raises(UserError, match=r"coco_AttnGAN2\.pth: refused"):
-            untrusted.load_checkpoint(path)
+            load_checkpoint(path)
         assert not mark.exists()
 
 
@@ -514,7 +515,7 @@ def test_hostile_checkpoints_never_run(tmp_path: Path, zipped: bool, wrap) -> No
 def test_broken_vocabularies_are_refused(tmp_path: Path, make, reason: str) -> None:
     path = drop(tmp_path, "captions.pickle", pickle.dumps(make(), 2))
     with pytest.raises(UserError, match=rf"captions\.pickle.*{reason}"):
-        untrusted.load_captions_pickle(path)
+        load_captions_pickle(path)
 
 
 # --- checkpoints
@@ -534,7 +535,7 @@ def assert_same(found: dict, expected: dict = STATE) -> None:
 def test_old_checkpoints_of_a_gpu_open(tmp_path: Path, python2: bool, storage: str) -> None:
     path = drop(tmp_path, "a.pth", legacy_checkpoint(STATE, python2=python2, storage=storage))
     assert b"cuda:0" in path.read_bytes()
-    assert_same(untrusted.load_checkpoint(path))
+    assert_same(load_checkpoint(path))
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -557,7 +558,7 @@ def test_old_checkpoints_of_a_gpu_open(tmp_path: Path, python2: bool, storage: s
 def test_nests_and_prefixes_are_unpacked(tmp_path: Path, zipped: bool, wrap) -> None:
     path = tmp_path / "a.pth"
     torch.save(wrap(STATE), path, _use_new_zipfile_serialization=zipped)
-    assert_same(untrusted.load_checkpoint(path))
+    assert_same(load_checkpoint(path))
 
 
 @pytest.mark.parametrize(
@@ -574,7 +575,7 @@ def test_other_checkpoints_are_told_what_to_do(tmp_path: Path, thing, reason: st
     for zipped in (False, True):
         path = drop(tmp_path, "a.pth", saved(thing, zipped))
         with pytest.raises(UserError, match=rf"a\.pth.*{reason}") as told:
-            untrusted.load_checkpoint(path)
+            load_checkpoint(path)
         assert "do not trust" not in str(told.value)
 
 
@@ -583,7 +584,7 @@ def test_the_state_of_a_real_network_opens(tmp_path: Path) -> None:
     for zipped in (False, True):
         path = tmp_path / "a.pth"
         torch.save(network.state_dict(), path, _use_new_zipfile_serialization=zipped)
-        assert_same(untrusted.load_checkpoint(path), network.state_dict())
+        assert_same(load_checkpoint(path), network.state_dict())
 
 
 def saved(thing, zipped: bool = False) -> bytes:
@@ -638,30 +639,30 @@ def shared(number: int = 20) -> bytes:
 )
 def test_broken_checkpoints_are_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     with pytest.raises(UserError, match=rf"(?s)a\.pth.*{reason}"):
-        untrusted.load_checkpoint(drop(tmp_path, "a.pth", content))
+        load_checkpoint(drop(tmp_path, "a.pth", content))
 
 
 # --- anything at all
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "60"))  # of each sample
 SAMPLES = {
-    "a.png": (untrusted.open_picture, encoded(picture(), "PNG")),
-    "a.jpg": (untrusted.open_picture, encoded(picture(), "JPEG")),
-    "a.webp": (untrusted.open_picture, encoded(picture(), "WEBP")),
-    "a.bmp": (untrusted.open_picture, encoded(picture(), "BMP")),
-    "a.tif": (untrusted.open_picture, encoded(picture(), "TIFF", compression="tiff_lzw")),
-    "a.gif": (untrusted.open_picture, encoded(picture(), "GIF")),
-    "a.avif": (untrusted.open_picture, encoded(picture(), "AVIF")),
-    "a.heic": (untrusted.open_picture, encoded(picture(), "HEIF")),
-    "a.jp2": (untrusted.open_picture, encoded(picture(), "JPEG2000")),
-    "a.yaml": (untrusted.read_yaml, b"a: &a {b: [1, 2.5, x]}\nc: *a\n"),
-    "a.json": (untrusted.read_json, b'{"a": [1, {"b": "\\u00e9"}], "c": null}'),
-    "a.txt": (untrusted.read_text, "A cow in a café.".encode()),
-    "vocab.pkl": (untrusted.load_vocabulary_pickle, vocabulary_pickle(WORDS, 0)),
-    "vocab2.pkl": (untrusted.load_vocabulary_pickle, vocabulary_pickle(WORDS, 4)),
-    "captions.pickle": (untrusted.load_captions_pickle, captions_pickle(["<end>", "a"], 2)),
-    "old.pth": (untrusted.load_checkpoint, legacy_checkpoint(STATE, python2=True)),
-    "new.pth": (untrusted.load_checkpoint, saved(STATE, zipped=True)),
+    "a.png": (open_picture, encoded(picture(), "PNG")),
+    "a.jpg": (open_picture, encoded(picture(), "JPEG")),
+    "a.webp": (open_picture, encoded(picture(), "WEBP")),
+    "a.bmp": (open_picture, encoded(picture(), "BMP")),
+    "a.tif": (open_picture, encoded(picture(), "TIFF", compression="tiff_lzw")),
+    "a.gif": (open_picture, encoded(picture(), "GIF")),
+    "a.avif": (open_picture, encoded(picture(), "AVIF")),
+    "a.heic": (open_picture, encoded(picture(), "HEIF")),
+    "a.jp2": (open_picture, encoded(picture(), "JPEG2000")),
+    "a.yaml": (read_yaml, b"a: &a {b: [1, 2.5, x]}\nc: *a\n"),
+    "a.json": (read_json, b'{"a": [1, {"b": "\\u00e9"}], "c": null}'),
+    "a.txt": (read_text, "A cow in a café.".encode()),
+    "vocab.pkl": (load_vocabulary_pickle, vocabulary_pickle(WORDS, 0)),
+    "vocab2.pkl": (load_vocabulary_pickle, vocabulary_pickle(WORDS, 4)),
+    "captions.pickle": (load_captions_pickle, captions_pickle(["<end>", "a"], 2)),
+    "old.pth": (load_checkpoint, legacy_checkpoint(STATE, python2=True)),
+    "new.pth": (load_checkpoint, saved(STATE, zipped=True)),
 }
 
 

@@ -22,7 +22,8 @@ from scripts.files import written
 from scripts.judge import Judge
 from scripts.meaning import Meaning
 from scripts.tables import Row, write_rows
-from scripts.untrusted import open_picture, read_text
+from scripts.untrusted.pictures import open_picture
+from scripts.untrusted.texts import read_text
 
 
 def write(

@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw
 from scripts.chains import TEXT
 from scripts.figures.typography import CAPTION, GAP, GREY, INK, LABEL, LEADING, font, wrap
 from scripts.files import written
-from scripts.untrusted import open_picture, read_text
+from scripts.untrusted.pictures import open_picture
+from scripts.untrusted.texts import read_text
 
 SIDE = 384  # of a picture, in pixels
 SHOWN = 1600  # milliseconds

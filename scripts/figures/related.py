@@ -20,7 +20,7 @@ from scripts.errors import UserError
 from scripts.figures.typography import GAP, GREY, INK, LABEL, LEADING, font, wrap
 from scripts.files import digest, written
 from scripts.meaning import Meaning
-from scripts.untrusted import open_picture
+from scripts.untrusted.pictures import open_picture
 
 SHOWN = 5  # pictures of each row
 SIDE = 192  # of a picture, in pixels

@@ -3,7 +3,6 @@
 More than MOST panels are shown in several rows, read as a page is.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +23,9 @@ from scripts.figures.typography import (
     wrap,
 )
 from scripts.files import written
-from scripts.untrusted import open_picture, read_text
+from scripts.records import read_if_sound
+from scripts.untrusted.pictures import open_picture
+from scripts.untrusted.texts import read_text
 
 MOST = 6  # panels in a row: captions are legible at the width of a page
 SIDE = 256  # height of a picture; smaller and larger ones are brought to it
@@ -56,10 +57,7 @@ def draw(
 
 def _note(record: Path | str) -> str:
     """What a round's record says of words that the painter does not know."""
-    try:
-        unknown = json.loads(Path(record).read_text(encoding="utf-8"))["unknown_words"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+    unknown = read_if_sound(record).get("unknown_words")
     return f"not known to the painter: {', '.join(unknown)}" if unknown else ""
 
 

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts import networks, untrusted
+from scripts import networks
 from scripts.bundles import Bundle
 from scripts.downloads import digests, read_lock
 from scripts.errors import UserError
 from scripts.official import names
 from scripts.official.published import originals
+from scripts.untrusted.checkpoints import load_checkpoint
+from scripts.untrusted.pickles import load_captions_pickle, load_vocabulary_pickle
+from scripts.untrusted.texts import read_yaml
 from scripts.words import Vocabulary
 
 if TYPE_CHECKING:
@@ -40,12 +43,12 @@ class Recipe:
 RECIPES = {
     "captioner": Recipe(
         (names.CAPTIONER_ENCODER, names.CAPTIONER_DECODER),
-        untrusted.load_vocabulary_pickle,
+        load_vocabulary_pickle,
         ("<pad>", "<start>", "<end>", "<unk>"),
         "decoder.embedding.weight",
     ),
     "text_encoder": Recipe(
-        (names.TEXT_ENCODER,), untrusted.load_captions_pickle, ("<end>",), "embedding.weight"
+        (names.TEXT_ENCODER,), load_captions_pickle, ("<end>",), "embedding.weight"
     ),
     "generator": Recipe((names.GENERATOR,)),
     "image_encoder": Recipe((names.IMAGE_ENCODER,)),
@@ -135,7 +138,7 @@ def _vocabulary(recipe: Recipe, file: Path) -> Vocabulary:
 
 def _network(part: str, folder: Path, vocabulary: Vocabulary | None) -> "nn.Module":
     """The network that bundle.yaml describes: names and shapes only, without memory for weights."""
-    description = untrusted.read_yaml(folder / "bundle.yaml")
+    description = read_yaml(folder / "bundle.yaml")
     return networks.described(Bundle(folder, description), part, vocabulary)
 
 
@@ -153,7 +156,7 @@ def _weights(
     expected = network.state_dict()
     weights: dict[str, Tensor] = {}
     for file, table in zip(files, recipe.tables, strict=True):
-        state = untrusted.load_checkpoint(file)
+        state = load_checkpoint(file)
         try:
             state = names.translate(state, table)
         except ValueError as error:

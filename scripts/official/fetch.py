@@ -27,7 +27,9 @@ from typing import BinaryIO
 from scripts.downloads import BLOCK, alone, digests, progress, read_lock, say, write_lock
 from scripts.errors import UserError
 from scripts.official.published import Original, Source, originals
-from scripts.untrusted import LEGACY, ZIPPED, guess
+from scripts.untrusted.checkpoints import LEGACY, ZIPPED
+from scripts.untrusted.files import guess
+from scripts.untrusted.texts import read_json
 
 AGENT = "TelephoneGAN/1 (Python urllib)"
 TIMEOUT = 30.0  # seconds without a byte
@@ -479,8 +481,8 @@ def _size(part: Path) -> int:
 
 def _read_note(note: Path) -> dict:
     try:
-        found = json.loads(note.read_text())
-    except (OSError, ValueError):
+        found = read_json(note)
+    except UserError:
         return {}
     return found if isinstance(found, dict) else {}
 

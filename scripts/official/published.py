@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from scripts import untrusted
 from scripts.errors import UserError
+from scripts.untrusted.texts import read_yaml
 
 SCHEMA = Path(__file__).parent.parent.parent / "rules" / "schemas" / "bundle.schema.yaml"
 
@@ -50,7 +50,7 @@ def originals(folder: Path | str) -> dict[str, Original]:
 def _official(folder: Path) -> dict:
     """The `official` section of the bundle.yaml in a folder, if it has one. Raises UserError."""
     path = folder / "bundle.yaml"
-    said = untrusted.read_yaml(path)
+    said = read_yaml(path)
     found = said.get("official", {}) if isinstance(said, dict) else None
     if found == {}:
         return {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from scripts import records
 
 FIGURES = ("strip.png", "film.gif", "drift.svg", "drift.tsv", "related.png")
 BY_ROUND = ("candidates", "attention")
@@ -30,7 +31,7 @@ class Standing:
     @cached_property
     def record(self) -> dict[str, Any]:
         """The record of round 1; empty if it cannot be read."""
-        return read_record(self.folder / "round1.json")
+        return records.read_if_sound(self.folder / "round1.json")
 
     def text(self, round_: int) -> str:
         """The caption of a round."""
@@ -39,21 +40,14 @@ class Standing:
 
     def unknown_words(self, round_: int) -> list[str]:
         """The words of a round's caption that the painter did not know."""
-        return list(read_record(self.folder / f"round{round_}.json").get("unknown_words") or [])
+        return list(
+            records.read_if_sound(self.folder / f"round{round_}.json").get("unknown_words") or []
+        )
 
     def digest(self) -> str:
         """A text that changes whenever a round is played again, or more of them are."""
         changed = os.stat(self.folder / f"round{self.farthest}.png").st_mtime_ns
         return f"{self.farthest} rounds, the last of {changed}"
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """A round's record; empty if it is missing or not a record."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
 
 
 def chain(folder: Path) -> Standing | None:

@@ -10,7 +10,7 @@ from scripts.errors import UserError
 from scripts.page import thumbnails
 from scripts.page.standing import Standing
 from scripts.tables import read_rows
-from scripts.untrusted import read_text
+from scripts.untrusted.texts import read_text
 from scripts.words import tokenize
 
 WORDS = "words of round 1 that are still said"

@@ -18,7 +18,7 @@ from scripts.errors import UserError
 from scripts.files import written
 from scripts.page import standing, story, thumbnails
 from scripts.page.standing import Standing
-from scripts.untrusted import open_picture
+from scripts.untrusted.pictures import open_picture
 
 HERE = Path(__file__).parent
 BESIDE = "index_files"  # the folder of what a page needs, named as browsers name it

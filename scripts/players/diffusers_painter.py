@@ -17,6 +17,7 @@ from scripts.errors import UserError
 from scripts.once import once
 from scripts.players import Painter, Reading
 from scripts.players.from_hub import FromHub, check_tokenizer, weights
+from scripts.untrusted.texts import read_json
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -89,10 +90,10 @@ class Diffusers(FromHub, Painter):
 
     def provenance(self) -> dict[str, Any]:
         folder = self.snapshot().folder
-        scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text("utf-8"))
+        scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
         return {
             **super().provenance(),
-            "class": json.loads((folder / INDEX).read_text("utf-8"))["_class_name"],
+            "class": read_json(folder / INDEX)["_class_name"],
             "dtype": self.dtype,
             "scheduler": {
                 **scheduler,
@@ -111,7 +112,7 @@ class Diffusers(FromHub, Painter):
         transformers.logging.disable_progress_bar()
         diffusers.utils.logging.set_verbosity_error()
         diffusers.utils.logging.disable_progress_bar()
-        index = json.loads((folder / INDEX).read_text("utf-8"))
+        index = read_json(folder / INDEX)
         kind = _pipeline(index["_class_name"])
         how = {
             "dtype": getattr(torch, self.dtype),
@@ -142,7 +143,7 @@ class Diffusers(FromHub, Painter):
     def _unread(self, caption: str) -> str | None:
         """What CLIP's text encoders do not see of a long caption: all behind 75 tokens."""
         folder = self.snapshot().folder.absolute()
-        index = json.loads((folder / INDEX).read_text("utf-8"))
+        index = read_json(folder / INDEX)
         if not index.get("tokenizer", ["", ""])[1].startswith("CLIPTokenizer"):
             return None
         digests = json.dumps(self.digests())

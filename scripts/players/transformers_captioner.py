@@ -17,6 +17,7 @@ from scripts.errors import UserError
 from scripts.once import once
 from scripts.players import Captioner, Said
 from scripts.players.from_hub import FromHub, check_tokenizer, weights
+from scripts.untrusted.texts import read_json
 from scripts.words import tidy
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Transformers(FromHub, Captioner):
 
     def provenance(self) -> dict[str, Any]:
         folder = self.snapshot().folder.absolute()
-        config = json.loads((folder / "config.json").read_text("utf-8"))
+        config = read_json(folder / "config.json")
         return {
             **super().provenance(),
             "class": (config.get("architectures") or [None])[0],

@@ -22,7 +22,8 @@ from scripts.devices import choose_device
 from scripts.errors import UserError
 from scripts.files import write_json, written
 from scripts.players import Sampling
-from scripts.untrusted import open_picture, read_text
+from scripts.untrusted.pictures import open_picture
+from scripts.untrusted.texts import read_text
 
 if TYPE_CHECKING:
     from scripts.players import Said

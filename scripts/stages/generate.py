@@ -24,7 +24,7 @@ from scripts.chains import Chain
 from scripts.devices import choose_device
 from scripts.errors import UserError
 from scripts.files import write_json, written
-from scripts.untrusted import read_json, read_text
+from scripts.untrusted.texts import read_json, read_text
 
 if TYPE_CHECKING:
     from torch import Generator
@@ -157,7 +157,7 @@ def how_sure(said: Path | str | None, caption: str) -> dict[str, Any] | None:
     if not isinstance(found, dict) or "beam" not in found or found.get("caption") != caption:
         return None
     passed = {key: found[key] for key in PASSED if key in found}
-    return {key: found[key] for key in ("beam", "log_probability")} | passed
+    return {key: found.get(key) for key in ("beam", "log_probability")} | passed
 
 
 def _notes(made: dict[str, Any]) -> PngInfo:

@@ -30,7 +30,8 @@ from scripts.judge import Judge
 from scripts.meaning import Meaning
 from scripts.study.chance import packed
 from scripts.tables import Row, write_rows
-from scripts.untrusted import MAX_TEXT, is_plain, open_picture, read_bytes, read_text
+from scripts.untrusted.pictures import open_picture
+from scripts.untrusted.texts import MAX_TEXT, is_plain, read_bytes, read_text
 from scripts.words import tidy
 
 FOLDERS = {"text": ("text-first", "captions-first"), "image": ("image-first", "images-first")}

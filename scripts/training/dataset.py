@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from scripts.errors import UserError
-from scripts.untrusted import open_picture
+from scripts.untrusted.pictures import open_picture
 
 REMEMBERED = 4 << 30  # bytes of decoded pictures that are kept
 
