@@ -16,7 +16,7 @@ from scripts.storybook.world import COLOURS, JUMPING, KINDS, MOST, PLACES, Conte
 from scripts.training.augment import spoil
 from scripts.training.captioner import normalise
 from scripts.training.dataset import CaptionedPictures
-from scripts.training.progress import Progress
+from scripts.training.optimization import Optimization, Style
 
 ANSWERS = {
     "kind": (*KINDS,),
@@ -29,6 +29,7 @@ ANSWERS = {
 }
 FIXED = 6  # layers of the backbone that stay as they are: they see edges and textures
 EYES = 0.3  # share of the rate at which the others learn
+STYLE = Style(clip=None)
 
 
 class Judge(nn.Module):
@@ -81,22 +82,14 @@ def train(
     judge.eyes.load_state_dict(own)
     judge.to(memory_format=torch.channels_last).train()
     judge.eyes[:FIXED].eval().requires_grad_(False)
-    groups = [{"params": judge.answers.parameters()}, {"params": judge.eyes[FIXED:].parameters()}]
-    rates = [rate, rate * EYES]
-    optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, steps, pct_start=0.1)
-    parts = {"judge": judge, "optimizer": optimizer, "schedule": schedule}
-    progress = Progress(folder, parts, steps)
-    for seen in progress.batches(dataset, batch, seed):
+    groups = [(judge.answers.parameters(), 1.0), (judge.eyes[FIXED:].parameters(), EYES)]
+    run = Optimization(judge, folder, steps, rate, STYLE, groups=groups)
+    for seen in run.progress.batches(dataset, batch, seed):
         contents = [read(caption) for caption in seen.captions]
         answers = judge(spoil(seen.pictures).to(memory_format=torch.channels_last))
         loss = sum(
             F.cross_entropy(logits, torch.tensor([known.index(getattr(c, name)) for c in contents]))
             for logits, (name, known) in zip(answers, ANSWERS.items(), strict=True)
         )
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        progress.log(loss=loss)
+        run.learn(loss)
     return judge.eval()

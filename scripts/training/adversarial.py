@@ -23,8 +23,8 @@ from scripts.attngan.text_encoder import TextEncoder
 from scripts.training import samples
 from scripts.training.dataset import Batch, CaptionedPictures
 from scripts.training.half import half
+from scripts.training.optimization import averaged
 from scripts.training.painter import (
-    averaged,
     calm,
     distance,
     divergence,
@@ -130,12 +130,12 @@ def train(
             for true, false in zip(real, false_ones, strict=True):
                 weights = weights_of(seen, true.shape[-1]).to(device)
                 loss = loss + budget.anchor * distance(false, true, weights, 1.0)
+        progress.log(judges=judged, fooled=fooled, matching=matched, divergence=spread)
         painting.zero_grad()
         loss.backward()
         painting.step()
         judges.requires_grad_(True)
         average.update_parameters(network)
-        progress.log(judges=judged, fooled=fooled, matching=matched, divergence=spread)
     return average.module.eval()
 
 

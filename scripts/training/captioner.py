@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,13 +14,14 @@ from scripts.errors import UserError
 from scripts.training import samples
 from scripts.training.augment import spoil
 from scripts.training.dataset import CaptionedPictures
-from scripts.training.progress import Progress
+from scripts.training.optimization import Optimization, Style
 from scripts.training.vocabulary import captioner_tokens
 from scripts.words import Vocabulary
 
 PAD, START, END, UNKNOWN = range(4)
 ENOUGH = 6_000  # pictures to learn to speak from
 LOOK_AT = 64  # pictures at once
+STYLE = Style(clip=5.0)
 
 
 def train(
@@ -45,7 +45,6 @@ def train(
     picture is looked at only once; in the second ones all of it learns, its eyes at the share
     `eyes` of the rate, but for its first `fixed` layers. Goes on from what `folder` holds. Raises
     UserError if captioner and image encoder have different backbones.
-    encoder have different backbones.
     """
     torch.manual_seed(seed)
     network = Captioner(config)
@@ -151,24 +150,6 @@ def look(network: Captioner, dataset: CaptionedPictures, number: int, device: ob
     return torch.cat(views)
 
 
-@dataclass
-class _Run:
-    """One training of some modules: their optimiser and schedule, and how far it is."""
-
-    modules: nn.Module
-    optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    progress: Progress
-
-    def learn(self, loss: Tensor) -> None:
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.modules.parameters(), 5.0)
-        self.optimizer.step()
-        self.schedule.step()
-        self.progress.log(loss=loss)
-
-
 def _begin(
     modules: nn.Module,
     folder: Path,
@@ -176,16 +157,12 @@ def _begin(
     rate: float,
     show: Callable[[Path], None] | None = None,
     eyes: float = 1.0,
-) -> _Run:
+) -> Optimization:
     """The backbone, if there is one among the modules, learns at the share `eyes` of the rate."""
     slow = [p for name, p in modules.named_parameters() if ".backbone." in name and p.requires_grad]
     fast = [p for name, p in modules.named_parameters() if ".backbone." not in name]
-    rates = [rate, rate * eyes] if slow else [rate]
-    groups = [{"params": own} for own in (fast, slow) if own]
-    optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, steps, pct_start=0.1)
-    parts = {"modules": modules, "optimizer": optimizer, "schedule": schedule}
-    return _Run(modules, optimizer, schedule, Progress(folder, parts, steps, show=show))
+    groups = [(fast, 1.0), (slow, eyes)]
+    return Optimization(modules, folder, steps, rate, STYLE, groups=groups, show=show)
 
 
 def describer(network: Captioner, vocabulary: Vocabulary) -> Callable[[Tensor], list[str]]:

@@ -17,12 +17,13 @@ from scripts.attngan.text_encoder import TextEncoder, TextEncoderConfig
 from scripts.training import samples
 from scripts.training.augment import spoil
 from scripts.training.dataset import Batch, CaptionedPictures
-from scripts.training.progress import Progress
+from scripts.training.optimization import Optimization, Style
 from scripts.words import Vocabulary, tokenize
 
 ENOUGH = 8_000  # pictures to learn texts beside, if
 MEMORY = 4 << 30  # bytes hold what the eyes see of them
 LOOK_AT = 50  # pictures at once
+STYLE = Style()
 COMPARED = 48  # pairs of a batch, at most, whose words are compared: time grows with their square
 
 
@@ -167,14 +168,10 @@ class _Run:
         folder: Path,
         shown: Batch,
     ) -> None:
-        self.encoders, self.learning = encoders, learning
-        self.optimizer = torch.optim.AdamW(learning.parameters(), lr=rate, weight_decay=0.01)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, rate, steps, pct_start=0.1
-        )
-        parts = {"learning": learning, "optimizer": self.optimizer, "schedule": self.schedule}
+        self.encoders = encoders
         show = samples.matches(lambda: encoders.similar(shown))
-        self.progress = Progress(folder, parts, steps, show=show)
+        self.optimization = Optimization(learning, folder, steps, rate, STYLE, show=show)
+        self.progress = self.optimization.progress
 
     def learn(self, regions: Tensor, whole: Tensor, captions: list[str]) -> None:
         """One step, from what was seen, (B, D, h, w) and (B, D), and what was said of it."""
@@ -182,12 +179,7 @@ class _Run:
         some = slice(COMPARED)
         by_word = words_loss(regions[some], words[some], padding[some])
         by_sentence = sentence_loss(whole, sentence)
-        self.optimizer.zero_grad()
-        (by_word + by_sentence).backward()
-        nn.utils.clip_grad_norm_(self.learning.parameters(), 1.0)
-        self.optimizer.step()
-        self.schedule.step()
-        self.progress.log(words=by_word, sentence=by_sentence)
+        self.optimization.learn(by_word + by_sentence, words=by_word, sentence=by_sentence)
 
 
 def numbered(captions: list[str], vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:

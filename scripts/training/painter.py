@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from scripts.attngan.generator import Generator, GeneratorConfig, as_codes
 from scripts.attngan.quick import quicken
@@ -24,7 +23,7 @@ from scripts.training.damsm import numbered, padding_of
 from scripts.training.dataset import Batch, CaptionedPictures
 from scripts.training.half import half
 from scripts.training.known_noise import noise_for
-from scripts.training.progress import Progress
+from scripts.training.optimization import Optimization, Style
 from scripts.words import Vocabulary
 
 OBJECTS = 4.0  # how much more a pixel inside an object's box counts
@@ -32,7 +31,7 @@ KL = 1e-4  # weight of the conditioning augmentation's divergence
 CALM = -6.0  # where its log variance begins: at 0, noise drowns the caption for thousands of steps
 PART = 32  # places: the side of the parts that later stages learn from
 PARTS = 2  # of each picture
-AVERAGE = 0.995  # of the weights that are kept, per step
+STYLE = Style(rise=0.05, decay=0.0, betas=(0.9, 0.98), average=0.995)
 
 
 def train_first(
@@ -87,37 +86,28 @@ def _first(
     """The averaged weights of one rise and fall of the learning rate, `sharp` from … to …"""
     device = network.conditioning.linear.weight.device
     learning = torch.nn.ModuleDict({"network": network.train()})
-    rates = [rate]
+    groups = [(network.parameters(), 1.0)]
     if texts:
         learning["text"] = text.eval().requires_grad_(True)  # whose dropout would hide kinds
-        rates.append(rate * texts)
-    average = averaged(learning)
-    groups = [
-        {"params": [*part.parameters()], "lr": own}
-        for part, own in zip(learning.values(), rates, strict=True)
-    ]
-    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, steps, pct_start=0.05)
-    parts = {"learning": learning, "average": average, "optimizer": optimizer, "schedule": schedule}
+        groups.append((text.parameters(), texts))
+    run = Optimization(learning, folder, steps, rate, STYLE, groups=groups)
     batch_shown = dataset.batch(samples.SHOWN, seed, -1)
-    show = _painter_as_it_is(average.module, text, batch_shown, vocabulary, config, device)
-    progress = Progress(folder, parts, steps, show=show)
-    for seen in progress.batches(dataset, batch, seed):
+    average = run.average.module
+    run.progress.show = _painter_as_it_is(average, text, batch_shown, vocabulary, config, device)
+    for seen in run.progress.batches(dataset, batch, seed):
         inputs = inputs_of(seen, vocabulary, text, config, device, learning=bool(texts))
         with half(device):
             painted = network(*inputs)
         wanted = shrink(seen.pictures, 64).to(device)
         weights = weights_of(seen, 64).to(device)
-        now = sharp[0] + (sharp[1] - sharp[0]) * progress.share**2
+        now = sharp[0] + (sharp[1] - sharp[0]) * run.progress.share**2
         far = distance(painted.pictures[0].float(), wanted, weights, now)
         spread = divergence(painted.mu.float(), painted.logvar.float())
-        _step(far + KL * spread, learning, optimizer, schedule)
-        average.update_parameters(learning)
-        progress.log(distance=far, divergence=spread)
+        run.learn(far + KL * spread, distance=far, divergence=spread)
     if texts:
-        text.load_state_dict(average.module["text"].state_dict())
+        text.load_state_dict(average["text"].state_dict())
         text.eval().requires_grad_(False)
-    return average.module["network"].eval()
+    return average["network"].eval()
 
 
 def _painter_as_it_is(
@@ -167,15 +157,12 @@ def train_next(
     network.load_state_dict(earlier.state_dict(), strict=False)
     stage, paint = network.later[-1].train(), network.paint[-1].train()
     learning = torch.nn.ModuleDict({"stage": stage, "paint": paint})
-    average = averaged(learning)
-    optimizer = torch.optim.AdamW(learning.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.05)
-    parts = {"learning": learning, "average": average, "optimizer": optimizer, "schedule": schedule}
     shown = inputs_of(dataset.batch(samples.SHOWN, seed, -1), vocabulary, text, config, device)
-    progress = Progress(folder, parts, steps, show=samples.paintings(network, shown))
+    show = samples.paintings(network, shown)
+    run = Optimization(learning, folder, steps, rate, STYLE, show=show)
     earlier = earlier.to(device).eval()
     side = 64 * 2 ** (stages - 1)
-    for seen in progress.batches(dataset, batch // PARTS, seed):
+    for seen in run.progress.batches(dataset, batch // PARTS, seed):
         z, eps, words, sentence, padding = inputs_of(seen, vocabulary, text, config, device)
         with torch.no_grad(), half(device):
             before = earlier.together(z, eps, words, sentence, padding).features  # (B, F, S, S)
@@ -184,12 +171,9 @@ def train_next(
         with half(device):
             features, _ = stage(before, words.repeat(PARTS, 1, 1), padding.repeat(PARTS, 1))
             painted = paint(features).float()
-        far = distance(painted, wanted[:, :3], wanted[:, 3:], progress.share)
-        _step(far, learning, optimizer, schedule)
-        average.update_parameters(learning)
-        progress.log(distance=far)
-    stage.load_state_dict(average.module["stage"].state_dict())
-    paint.load_state_dict(average.module["paint"].state_dict())
+        far = distance(painted, wanted[:, :3], wanted[:, 3:], run.progress.share)
+        run.learn(far, distance=far)
+    run.finish()
     return network.eval()
 
 
@@ -221,7 +205,7 @@ def train_reader(
         network.load_state_dict(earlier.state_dict())
     stage, paint = network.later[number - 2].train(), network.paint[number - 1].train()
     learning = torch.nn.ModuleDict({"stage": stage, "paint": paint})
-    run = _Learning(learning, folder, steps, rate)
+    run = Optimization(learning, folder, steps, rate, STYLE)
     side = 64 * 2 ** (number - 1)
     for seen in run.progress.batches(dataset, batch // PARTS, seed):
         _, _, words, _, padding = inputs_of(seen, vocabulary, text, config, device)
@@ -232,7 +216,8 @@ def train_reader(
             seen_of_it = stage.look(before)
             features, _ = stage(seen_of_it, words.repeat(PARTS, 1, 1), padding.repeat(PARTS, 1))
             painted = paint(features).float()
-        run.learn(distance(painted, wanted[:, :3], wanted[:, 3:], 1.0))
+        far = distance(painted, wanted[:, :3], wanted[:, 3:], 1.0)
+        run.learn(far, distance=far)
     run.finish()
     return network.eval()
 
@@ -259,7 +244,7 @@ def tune(
     torch.manual_seed(seed)
     network = quicken(network).to(device).eval()
     later = torch.nn.ModuleDict({"later": network.later, "paint": network.paint[1:]}).train()
-    run = _Learning(later, folder, steps, rate / 2)
+    run = Optimization(later, folder, steps, rate / 2, STYLE)
     shown = inputs_of(dataset.batch(samples.SHOWN, seed, -1), vocabulary, text, config, device)
     run.progress.show = samples.paintings(network, shown)
     side = 64 * 2 ** (config.stages - 1)
@@ -279,36 +264,9 @@ def tune(
                 picture = paint(x)
             true = shrink(wanted, picture.shape[-1])
             far = far + distance(picture.float(), true[:, :3], true[:, 3:], 1.0)
-        run.learn(far)
+        run.learn(far, distance=far)
     run.finish()
     return network.eval()
-
-
-class _Learning:
-    """One rise and fall of the learning rate for some modules, and their averaged weights."""
-
-    def __init__(self, modules: torch.nn.Module, folder: Path, steps: int, rate: float) -> None:
-        self.modules, self.average = modules, averaged(modules)
-        self.optimizer = torch.optim.AdamW(
-            modules.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0
-        )
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, rate, steps, pct_start=0.05
-        )
-        parts = {
-            "modules": modules, "average": self.average,
-            "optimizer": self.optimizer, "schedule": self.schedule,
-        }  # fmt: skip
-        self.progress = Progress(folder, parts, steps)
-
-    def learn(self, far: Tensor) -> None:
-        _step(far, self.modules, self.optimizer, self.schedule)
-        self.average.update_parameters(self.modules)
-        self.progress.log(distance=far)
-
-    def finish(self) -> None:
-        """Put the averaged weights into the modules."""
-        self.modules.load_state_dict(self.average.module.state_dict())
 
 
 def soften(pictures: Tensor) -> Tensor:
@@ -404,19 +362,6 @@ def calm(bias: Tensor, condition: int) -> None:
     with torch.no_grad():
         bias[condition : 2 * condition] = CALM  # values of the log variance
         bias[3 * condition :] = 3.0  # their gates, open
-
-
-def averaged(network: torch.nn.Module, decay: float = AVERAGE) -> AveragedModel:
-    """Running averages of a network's weights and of its batch norms' statistics."""
-    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
-
-
-def _step(loss: Tensor, network: torch.nn.Module, optimizer, schedule) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    optimizer.step()
-    schedule.step()
 
 
 def _check_codes(dataset: CaptionedPictures, config: GeneratorConfig) -> None:

@@ -1,14 +1,16 @@
 """A training that survives being killed at any moment, and tells how it goes."""
 
+import math
 import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 
+from scripts.errors import UserError
 from scripts.training.curves import draw
 from scripts.training.dataset import Batch, CaptionedPictures
 
@@ -27,7 +29,8 @@ class Progress:
     `parts` are all that a checkpoint keeps (networks, optimisers, averages). A folder with a
     checkpoint is gone on from; one with a finished training has nothing left to do. With each
     checkpoint, the losses are drawn, and `show` is called to write a sample of what was learnt into
-    `samples/<step>` (it chooses the ending).
+    `samples/<step>` (it chooses the ending). What is not a number is never kept: the training ends
+    with a UserError instead.
     """
 
     def __init__(
@@ -70,9 +73,15 @@ class Progress:
         return self.step / self.steps
 
     def log(self, every: int = 100, **losses: torch.Tensor) -> None:
-        """Note a step's losses; the mean of each `every` steps becomes a line of losses.tsv."""
+        """Note a step's losses; the mean of each `every` steps becomes a line of losses.tsv.
+
+        Raises UserError if one of them is not a number.
+        """
         for name, loss in losses.items():
-            self.sums[name] += loss.item()
+            value = loss.item()
+            if not math.isfinite(value):
+                raise self._lost(self.step + 1, f"the loss called {name} is {value}, not a number")
+            self.sums[name] += value
         self.counted += 1
         if self.counted < every:
             return
@@ -99,6 +108,8 @@ class Progress:
 
     def _save(self) -> None:
         checkpoint = {name: part.state_dict() for name, part in self.parts.items()}
+        if not is_finite(checkpoint):
+            raise self._lost(self.step, "some weights are not finite numbers")
         half = self.folder / "checkpoint.pt.part"
         torch.save({"step": self.step, **checkpoint}, half)
         os.replace(half, self.folder / "checkpoint.pt")
@@ -107,3 +118,18 @@ class Progress:
         if self.show is not None:
             (self.folder / "samples").mkdir(exist_ok=True)
             self.show(self.folder / "samples" / f"{self.step:06}")
+
+    def _lost(self, step: int, what: str) -> UserError:
+        return UserError(
+            f"{self.folder}: after step {step} {what}; nothing is learnt from there on. Usually the"
+            " learning rate is too high: lower `rate` in training.yaml, and train again."
+        )
+
+
+def is_finite(state: Any) -> bool:
+    """Whether all tensors in dictionaries and lists of them hold finite numbers."""
+    if isinstance(state, torch.Tensor):
+        return not state.is_floating_point() or bool(torch.isfinite(state).all())
+    if isinstance(state, Mapping):
+        return all(map(is_finite, state.values()))
+    return all(map(is_finite, state)) if isinstance(state, list | tuple) else True
