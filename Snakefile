@@ -13,6 +13,7 @@ wildcard_constraints:
 include: "rules/common/engine.smk"
 # What the rules ask: the settings in config.yaml, functions of chains, bundles, figures, studies.
 include: "rules/common/messages.smk"
+include: "rules/common/params.smk"
 include: "rules/common/settings.smk"
 include: "rules/common/terminal.smk"
 include: "rules/common/chains.smk"

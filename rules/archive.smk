@@ -16,4 +16,4 @@ rule archive:
     run:
         from scripts import archive
 
-        tell(archive.write, "results", workflow.basedir, output[0])
+        archive.write("results", HOME, output[0])

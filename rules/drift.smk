@@ -28,17 +28,22 @@ rule drift:
         judge=config["judge"],
         truth=truth_of,
         code=code_of("scripts.drift.chain", *MEANING),
+        attributes=optional_input("attributes"),
+        bundle=untracked(bundle_of),
     message:
         "Measuring the drift of {wildcards.chain}"
     run:
-        tell(
-            drifting.write,
+        drifting.write(
             input.base,
             input.pictures,
             input.texts,
             *output,
             truth=params.truth,
-            **measures(bundle_of(wildcards), input, params, threads),
+            bundle=params.bundle,
+            attributes=params.attributes,
+            embedding=params.embedding,
+            judge=params.judge,
+            threads=threads,
         )
 
 
@@ -61,4 +66,4 @@ rule drift_plot:
     run:
         from scripts.drift import plot
 
-        tell(plot.draw, input.table, output[0], wildcards.chain)
+        plot.draw(input.table, output[0], wildcards.chain)

@@ -23,8 +23,7 @@ rule strip:
     message:
         "The strip of {wildcards.chain}: {output}"
     run:
-        tell(
-            strip.draw,
+        strip.draw(
             input.base,
             input.pictures,
             input.texts,
@@ -52,7 +51,7 @@ rule film:
     message:
         "The film of {wildcards.chain}: {output}"
     run:
-        tell(film.draw, input.base, input.pictures, input.texts, output[0])
+        film.draw(input.base, input.pictures, input.texts, output[0])
 
 
 rule candidates:
@@ -78,17 +77,24 @@ rule candidates:
         sizes=painter_settings,
         number=config["candidates"],
         code=painted_by("scripts.figures.candidates"),
+        chain=untracked(chain_of),
+        round=untracked(round_of),
+        bundle=untracked(bundle_of),
+        device=untracked(config["device"]),
+        batch=untracked(config["batch"]),
     message:
         "Painting {params.number} candidates of {input.text}"
     run:
-        tell(
-            candidates.draw,
+        candidates.draw(
             input.text,
             output[0],
-            chain=chain_of(wildcards),
-            round_=round_of(wildcards),
+            chain=params.chain,
+            round_=params.round,
             number=params.number,
-            **tools(wildcards, threads),
+            bundle=params.bundle,
+            device=params.device,
+            threads=threads,
+            batch=params.batch,
         )
 
 
@@ -114,18 +120,23 @@ rule attention:
         seed=chain_seed,
         sizes=painter_settings,
         code=painted_by("scripts.figures.attention"),
+        chain=untracked(chain_of),
+        round=untracked(round_of),
+        bundle=untracked(bundle_of),
+        device=untracked(config["device"]),
     message:
         "What the words of {input.text} looked at"
     run:
         from scripts.figures import attention
 
-        tell(
-            attention.draw,
+        attention.draw(
             input.text,
             output[0],
-            chain=chain_of(wildcards),
-            round_=round_of(wildcards),
-            **tools(wildcards, threads),
+            chain=params.chain,
+            round_=params.round,
+            bundle=params.bundle,
+            device=params.device,
+            threads=threads,
         )
 
 
@@ -138,16 +149,17 @@ rule library:
     params:
         pictures=library_pictures,
         code=RELATED_CODE,
+        folder=untracked(config["library"]),
+        bundle=untracked(bundle_of_library),
     message:
-        "Looking at the pictures of {config[library]}"
+        "Looking at the pictures of {params.folder}"
     run:
         from scripts.figures import related
 
-        tell(
-            related.index,
+        related.index(
             params.pictures,
             output[0],
-            bundle_called(wildcards.bundle),
+            params.bundle,
             code=params.code,
         )
 
@@ -167,14 +179,13 @@ rule related:
         ),
     params:
         code=RELATED_CODE,
+        bundle=untracked(bundle_of),
     message:
         "Pictures related to {input.base}"
     run:
         from scripts.figures import related
 
-        tell(
-            related.draw, input.base, input.library, output[0], bundle_of(wildcards)
-        )
+        related.draw(input.base, input.library, output[0], params.bundle)
 
 
 rule figures:

@@ -13,12 +13,20 @@ rule page:
     params:
         beside=stands_beside,
         code=PAGE_CODE,
+        seed=untracked(config["seed"]),
+        bundle=untracked(config["bundle"]),
     message:
         "The page of all games: {output.page}"
     run:
         from scripts.page import write
 
-        tell(write.front, "results", threads=threads, **page_settings())
+        write.front(
+            "results",
+            find_base,
+            seed=params.seed,
+            bundle=params.bundle,
+            threads=threads,
+        )
 
 
 rule page_of_chain:
@@ -33,12 +41,19 @@ rule page_of_chain:
     params:
         beside=stands_in,
         code=PAGE_CODE,
+        seed=untracked(config["seed"]),
+        bundle=untracked(config["bundle"]),
     message:
         "The page of {wildcards.chain}: {output}"
     run:
         from scripts.page import write
 
-        tell(write.one, f"results/{wildcards.chain}", **page_settings())
+        write.one(
+            f"results/{wildcards.chain}",
+            find_base,
+            seed=params.seed,
+            bundle=params.bundle,
+        )
 
 
 onerror:

@@ -29,7 +29,7 @@ rule artwork:
     run:
         from scripts.storybook.artwork import fetch
 
-        tell(fetch, wildcards.style, output[0])
+        fetch(wildcards.style, output[0])
 
 
 rule pretrained_eyes:
@@ -41,7 +41,7 @@ rule pretrained_eyes:
     run:
         from scripts.efficientnet import write_published
 
-        tell(write_published, output[0])
+        write_published(output[0])
 
 
 rule scenes:
@@ -56,7 +56,7 @@ rule scenes:
     run:
         from scripts.storybook.dataset import to_learn_from, write
 
-        tell(write, input, output[0], to_learn_from(params.drawn), side=256)
+        write(input, output[0], to_learn_from(params.drawn), side=256)
 
 
 rule loose_scenes:
@@ -72,7 +72,7 @@ rule loose_scenes:
         from scripts.storybook.dataset import write_loose
 
         styles = STYLES + MORE_STYLES
-        tell(write_loose, input, output[0], *params.drawn, styles, side=160)
+        write_loose(input, output[0], *params.drawn, styles, side=160)
 
 
 rule unseen_scenes:
@@ -89,7 +89,7 @@ rule unseen_scenes:
         from scripts.storybook.dataset import held_out, write
 
         others = held_out(params.drawn, *params.held_out)
-        tell(write, input, output[0], others, side=256)
+        write(input, output[0], others, side=256)
 
 
 rule contact_sheet:
@@ -102,7 +102,7 @@ rule contact_sheet:
     run:
         from scripts.storybook.contact_sheet import draw
 
-        tell(draw, input, output[0])
+        draw(input, output[0])
 
 
 rule base_pictures:
@@ -115,7 +115,7 @@ rule base_pictures:
     run:
         from scripts.storybook.dataset import write_bases
 
-        tell(write_bases, input, output[0])
+        write_bases(input, output[0])
 
 
 rule study_bases:
@@ -130,8 +130,7 @@ rule study_bases:
     run:
         from scripts.storybook.dataset import write_study
 
-        tell(
-            write_study,
+        write_study(
             input,
             output.pictures,
             output.texts,
@@ -150,7 +149,7 @@ rule attributes:
     run:
         from scripts.storybook.grammar import write_attributes
 
-        tell(write_attributes, output[0])
+        write_attributes(output[0])
 
 
 rule strangers:
@@ -163,7 +162,7 @@ rule strangers:
     run:
         from scripts.storybook.dataset import write_loose
 
-        tell(write_loose, input, output[0], *STRANGERS, UNSEEN_STYLES, side=160)
+        write_loose(input, output[0], *STRANGERS, UNSEEN_STYLES, side=160)
 
 
 rule otherwise:
@@ -176,7 +175,7 @@ rule otherwise:
     run:
         from tests.other_layout import write
 
-        tell(write, input, output[0], *STRANGERS, STYLES, side=160)
+        write(input, output[0], *STRANGERS, STYLES, side=160)
 
 
 rule judge:
@@ -190,7 +189,7 @@ rule judge:
     run:
         from scripts.storybook.evaluate import teach_judge
 
-        tell(teach_judge, *input, output[0])
+        teach_judge(*input, output[0])
 
 
 rule evaluate:
@@ -209,8 +208,7 @@ rule evaluate:
     run:
         from scripts.storybook.evaluate import Scenes, measure
 
-        tell(
-            measure,
+        measure(
             Scenes(*input.scenes),
             input.judge,
             bundle_called("storybook"),
@@ -230,4 +228,4 @@ rule card:
     run:
         from scripts.storybook import card
 
-        tell(card.write, input.figures, params.card)
+        card.write(input.figures, params.card)

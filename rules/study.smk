@@ -37,16 +37,21 @@ rule study_import:
         embedding=config["embedding"],
         judge=config["judge"],
         code=code_of("scripts.study.exchange", *MEANING),
+        attributes=optional_input("attributes"),
+        bundle=untracked(bundle_of_config),
     message:
         "Measuring the chains in {params.folder}"
     run:
         from scripts.study import exchange
 
-        tell(
-            exchange.measure_taken,
+        exchange.measure_taken(
             params.folder,
             *output,
-            **measures(bundle_called(config["bundle"]), input, params, threads),
+            bundle=params.bundle,
+            attributes=params.attributes,
+            embedding=params.embedding,
+            judge=params.judge,
+            threads=threads,
         )
 
 
@@ -60,12 +65,13 @@ rule study_export:
     params:
         truth=study_truth,
         code=code_of("scripts.study.exchange"),
+        chains=untracked(played_chains),
     message:
         "The study's chains in the published layout: {output}"
     run:
         from scripts.study import exchange
 
-        tell(exchange.export, played(), output[0], params.truth)
+        exchange.export(params.chains, output[0], params.truth)
 
 
 rule study_chains:
@@ -77,19 +83,22 @@ rule study_chains:
     params:
         chains=study_chains,
         code=code_of("scripts.study.chains"),
+        bases=untracked(study_bases),
+        seed=untracked(config["seed"]),
+        bundle=untracked(config["bundle"]),
+        passage=untracked(passage_of_config()),
     message:
         "The drift of all chains in one table: {output}"
     run:
-        tell(
-            studied.join,
+        studied.join(
             input.tables,
             params.chains,
-            study_bases(),
+            params.bases,
             output[0],
-            config["seed"],
-            config["bundle"],
-            input.imported,
-            passage_of_config(),
+            seed=params.seed,
+            bundle=params.bundle,
+            imported=input.imported,
+            passage=params.passage,
         )
 
 
@@ -119,8 +128,8 @@ rule study_curves:
     run:
         from scripts.study import curves
 
-        tell(curves.write, input.chains, input.vectors, output.table)
-        tell(curves.draw_measures, output.table, output.plot)
+        curves.write(input.chains, input.vectors, output.table)
+        curves.draw_measures(output.table, output.plot)
 
 
 rule study_mcd:
@@ -152,8 +161,7 @@ rule study_mcd:
     run:
         from scripts.study import semantic_drift
 
-        tell(
-            semantic_drift.measure,
+        semantic_drift.measure(
             input.chains,
             input.vectors,
             *output,
@@ -202,10 +210,7 @@ rule study_attributes:
     run:
         from scripts.study import attributes
 
-        tables = output.table, output.halves, output.survival
-        tell(attributes.write, input.chains, *tables)
-        tell(attributes.draw, output.table, output.plot)
-        tell(attributes.draw_survival, output.survival, output.steps)
+        attributes.measure(input.chains, *output)
 
 
 rule study_comparisons:
@@ -221,7 +226,7 @@ rule study_comparisons:
     run:
         from scripts.study import comparisons
 
-        tell(comparisons.write, input.chains, output[0], params.generations)
+        comparisons.write(input.chains, output[0], params.generations)
 
 
 rule study_doses:
@@ -244,8 +249,8 @@ rule study_doses:
     run:
         from scripts.study import doses
 
-        tell(doses.write, input.curves, input.attributes, output.table)
-        tell(doses.draw, output.table, output.plot)
+        doses.write(input.curves, input.attributes, output.table)
+        doses.draw(output.table, output.plot)
 
 
 rule study_baselines:
@@ -262,8 +267,7 @@ rule study_baselines:
     run:
         from scripts.study import baselines
 
-        tell(
-            baselines.write,
+        baselines.write(
             input.chains,
             input.vectors,
             output[0],
@@ -298,14 +302,13 @@ rule study_attractors:
     run:
         from scripts.study import attractors
 
-        tell(
-            attractors.write,
+        attractors.write(
             input.chains,
             output.ends,
             output.table,
             output.settled,
         )
-        tell(attractors.draw, output.table, output.plot)
+        attractors.draw(output.table, output.plot)
 
 
 rule study_themes:
@@ -322,7 +325,7 @@ rule study_themes:
     run:
         from scripts.study import themes
 
-        tell(themes.write, input.chains, input.vectors, *output)
+        themes.write(input.chains, input.vectors, *output)
 
 
 rule study_dynamics:
@@ -346,14 +349,13 @@ rule study_dynamics:
     run:
         from scripts.study import dynamics
 
-        tell(
-            dynamics.write,
+        dynamics.write(
             input.chains,
             output.moves,
             output.variety,
             output.attracted,
         )
-        tell(dynamics.draw, output.variety, output.plot)
+        dynamics.draw(output.variety, output.plot)
 
 
 rule study_page:
@@ -368,4 +370,4 @@ rule study_page:
     run:
         from scripts.study import page
 
-        tell(page.write, "results/study", output[0])
+        page.write("results/study", output[0])

@@ -27,17 +27,26 @@ rule caption:
         base=base_content,
         sizes=captioner_settings,
         code=captioner_code,
+        source=untracked(seen_path),
+        chain=untracked(chain_of),
+        round=untracked(round_of),
+        bundle=untracked(bundle_of),
+        beam=untracked(config["captioner"]["beam"]),
+        device=untracked(config["device"]),
+        batch=untracked(config["batch"]),
     message:
         "Round {wildcards.round} of {wildcards.chain}: describing {input.seen}"
     run:
-        tell(
-            caption,
-            seen_path(wildcards),
+        caption(
+            params.source,
             *output,
-            beam=config["captioner"]["beam"],
-            chain=chain_of(wildcards),
-            round_=round_of(wildcards),
-            **tools(wildcards, threads),
+            chain=params.chain,
+            round_=params.round,
+            bundle=params.bundle,
+            beam=params.beam,
+            device=params.device,
+            threads=threads,
+            batch=params.batch,
         )
 
 
@@ -60,16 +69,27 @@ rule generate:
         seed=chain_seed,
         sizes=painter_settings,
         code=painted_by(GENERATE),
+        said=optional_input("said"),
+        chain=untracked(chain_of),
+        round=untracked(round_of),
+        bundle=untracked(bundle_of),
+        device=untracked(config["device"]),
+        batch=untracked(config["batch"]),
     message:
         "Round {wildcards.round} of {wildcards.chain}: painting {input.text}"
     run:
-        tell(
-            generate,
+        # The recipe has digests of weights, which may be fetched or converted by then.
+        generate(
             input.text,
             *output,
-            said=next(iter(input.said), None),
-            **turn(wildcards),
-            **tools(wildcards, threads),
+            said=params.said,
+            recipe=recipe_of(wildcards),
+            chain=params.chain,
+            round_=params.round,
+            bundle=params.bundle,
+            device=params.device,
+            threads=threads,
+            batch=params.batch,
         )
 
 
@@ -87,4 +107,4 @@ rule refused:
         number=r"\d+",
     localrule: True
     run:
-        tell(refuse, wildcards)
+        refuse(wildcards)

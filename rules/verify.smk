@@ -12,7 +12,15 @@ rule verify:
     params:
         share=config["verify"],
         table="results/verify.tsv",
+        device=config["device"],
     message:
         "Playing {params.share:.0%} of the recorded stages again: {params.table}"
     run:
-        print(tell(verify.verify, params.share, params.table, **players()))
+        told = verify.verify(
+            params.share,
+            params.table,
+            chain_named=chain_named,
+            bundle_called=bundle_called,
+            device=params.device,
+        )
+        print(told)

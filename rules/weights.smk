@@ -29,7 +29,7 @@ rule fetch:
     message:
         "Downloading {output}"
     run:
-        tell(fetch_original, output[0])
+        fetch_original(output[0])
 
 
 # A rule of its own, since Snakemake removes the old weights as soon as `convert` begins: weights
@@ -44,8 +44,7 @@ rule check:
     message:
         "Checking {input}"
     run:
-        tell(
-            check,
+        check(
             wildcards.converted,
             input,
             f"models/{wildcards.published}",
@@ -66,8 +65,7 @@ rule convert:
     message:
         "Converting {input.files} into {output}"
     run:
-        tell(
-            convert,
+        convert(
             wildcards.converted,
             input.files,
             f"models/{wildcards.published}",
@@ -95,7 +93,8 @@ rule fetch_model:
     localrule: True
     params:
         model=model_to_fetch,
+        player=untracked(player_to_fetch),
     message:
         "Fetching {params.model[model]} for models/{wildcards.fetching}"
     run:
-        tell(player_to_fetch(wildcards).fetch)
+        params.player.fetch()

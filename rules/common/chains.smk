@@ -20,13 +20,11 @@ def base_files():
 def elsewhere():
     """Which folder was looked into, if that may not be the one that was meant."""
     here = os.getcwd()
-    if base_files().files or os.path.realpath(here) == os.path.realpath(
-        workflow.basedir
-    ):
+    if base_files().files or os.path.realpath(here) == os.path.realpath(HOME):
         return ""
     return (
         f" (The folder is {here}; to play in another one, give it with --directory:"
-        f" --directory {workflow.basedir})"
+        f" --directory {HOME})"
     )
 
 
@@ -108,7 +106,7 @@ def starts_with_text(wildcards):
     return base_of(wildcards).lower().endswith(chains.TEXT)
 
 
-@asked
+@exit_on_user_error
 def every_chain(_):
     """One chain of each base file that can be played, with the seed and bundle of the config."""
     tell_left_out()
@@ -166,12 +164,12 @@ def bundle_of(wildcards):
     return bundle_called(chain.bundle_at(turn))
 
 
-@asked
+@exit_on_user_error
 def captioner_of(wildcards):
     return bundle_of(wildcards).captioner
 
 
-@asked
+@exit_on_user_error
 def painter_of(wildcards):
     return bundle_of(wildcards).painter
 
@@ -183,12 +181,12 @@ def files_of(player):
 # --- players whose networks are a model of a hub
 
 
-@asked
+@exit_on_user_error
 def player_to_fetch(wildcards):
     return getattr(bundle_called(wildcards.fetching), wildcards.role)
 
 
-@asked
+@exit_on_user_error
 def model_to_fetch(wildcards):
     """What decides which files are fetched."""
     own = player_to_fetch(wildcards).own

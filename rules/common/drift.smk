@@ -21,7 +21,7 @@ def attribute_table(path):
     return Attributes.read(path)
 
 
-@asked
+@exit_on_user_error
 def truth_of(wildcards):
     """What is in the chain's base, by attribute."""
     if not known_truth().rows:
@@ -31,7 +31,7 @@ def truth_of(wildcards):
     return {}
 
 
-@asked
+@exit_on_user_error
 def meaning_files(wildcards):
     """The DAMSM's encoders, of a bundle that has both."""
     eyes = bundle_of(wildcards).eyes
@@ -42,7 +42,7 @@ def meaning_files(wildcards):
     )
 
 
-@asked
+@exit_on_user_error
 def attributes_of(wildcards):
     """The table by which this bundle's captions are read, if there is one."""
     return attribute_tables(bundle_of(wildcards))
@@ -53,14 +53,3 @@ def attribute_tables(bundle):
     folders = bundle.folder, bundle.captioner.bundle.folder
     tables = [str(folder / "attributes.yaml") for folder in folders]
     return [table for table in tables if os.path.exists(table)][:1]
-
-
-def measures(bundle, input, params, threads):
-    """What chains are measured with."""
-    return {
-        "bundle": bundle,
-        "attributes": next(iter(input.attributes), None),
-        "embedding": params.embedding,
-        "judge": params.judge,
-        "threads": threads,
-    }

@@ -22,6 +22,7 @@ from snakemake.persistence import PersistenceBase
 from snakemake.scheduling.job_scheduler import JobScheduler
 
 from scripts import signals
+from scripts.errors import UserError
 from scripts.folder_locks import FolderLocks
 
 TESTED = ("9.25", "9.26", "9.27")  # releases of Snakemake: docs/upstream.md
@@ -90,6 +91,21 @@ class Mistake(MessageAlone, ApiError):
     """A person's mistake that is found in a `run:` block."""
 
 
+@contextmanager
+def user_errors():
+    """Has a UserError shown as its message alone; SystemExit in a `run:` block would hang the call."""
+    try:
+        yield
+    except UserError as error:
+        raise Mistake(str(error)) from None
+
+
+def run_plainly(run, *args, **kwargs):
+    """Runs a `run:` block."""
+    with user_errors():
+        return run(*args, **kwargs)
+
+
 # --- one process plays many stages
 
 
@@ -103,12 +119,15 @@ def in_own_process(*rules):
 def run_single_job(plain, executor, job):
     """Has `run:` blocks run on threads of this process, so that networks are loaded once.
 
+    (And a UserError in them shown as its message alone.)
+
     Snakemake spawns a new process for each of them otherwise, which imports and loads everything
     again. It is what --force-use-threads does; this holds inside cluster jobs, too.
     """
     always = executor.workflow.execution_settings.use_threads
     own = getattr(executor.workflow, "rules_with_processes", ())
     executor.use_threads = always or job.rule.name not in own
+    job.rule.run_func = patched(job.rule.run_func, run_plainly)
     return plain(executor, job)
 
 

@@ -5,7 +5,7 @@ from scripts.stages.generate import check_attention
 RELATED_CODE = code_of("scripts.figures.related", "scripts.attngan.image_encoder")
 
 
-@asked
+@exit_on_user_error
 def library_pictures(_):
     """Every picture of the folder in which related ones are looked for."""
     folder = config["library"]
@@ -22,7 +22,7 @@ def library_pictures(_):
     return sorted(found)
 
 
-@asked
+@exit_on_user_error
 def library_index(wildcards):
     check_links("library")
     bundle = bundle_of(wildcards)
@@ -34,14 +34,18 @@ def library_index(wildcards):
     return f"results/library/{bundle.eyes.name}.npz"
 
 
-@asked
+def bundle_of_library(wildcards):
+    return bundle_called(wildcards.bundle)
+
+
+@exit_on_user_error
 def text_looked_at(wildcards):
     """The caption, where the bundle has attention maps."""
     check_attention(bundle_of(wildcards))
     return text_to_paint(wildcards)
 
 
-@asked
+@exit_on_user_error
 def all_figures(_):
     """Every figure that the bundle has, of every base file."""
     rounds = range(1, config["rounds"] + 1)

@@ -5,7 +5,7 @@ from scripts.page import standing
 # What pages are made with: the modules, and the templates that they fill in.
 PAGE_CODE = [
     code_of("scripts.page.write"),
-    *map(digest, sorted(Path(workflow.basedir, "scripts/page").glob("*.[hcj]*"))),
+    *map(digest, sorted((HOME / "scripts/page").glob("*.[hcj]*"))),
 ]
 
 
@@ -14,12 +14,7 @@ def find_base(image):
     return base_files().find(image)
 
 
-def page_settings():
-    """What pages are written with."""
-    return {"find_base": find_base, "seed": config["seed"], "bundle": config["bundle"]}
-
-
-@asked
+@exit_on_user_error
 def strips(_):
     """The strip of each base file's chain: it is made once all of the chain's rounds are there."""
     check_links("index_files")
@@ -58,5 +53,9 @@ def show_the_rest():
     if is_waiting("page"):
         from scripts.page import write
 
-        if tell(write.front, "results", **page_settings()) and spoken:
-            spoken.played.files["page"] = ["results/index.html"]
+        with user_errors():
+            chains = write.front(
+                "results", find_base, seed=config["seed"], bundle=config["bundle"]
+            )
+            if chains and spoken:
+                spoken.played.files["page"] = ["results/index.html"]

@@ -3,11 +3,12 @@
 import os
 
 from scripts import settings
+from scripts.closure import ROOT as HOME  # the folder of the Snakefile
 
 SCHEMA = workflow.source_path("../schemas/config.schema.yaml")
 
 
-@asked
+@exit_on_user_error
 def holds_settings(path):
     """Whether a file holds settings, none of them wrong; Snakemake cannot read an empty one."""
     return os.path.lexists(path) and bool(settings.read(path, SCHEMA))
@@ -18,7 +19,7 @@ if holds_settings("config.yaml"):
     configfile: "config.yaml"
 
 
-@asked
+@exit_on_user_error
 def check_config():
     """Fills in what the call's settings leave out, and ends it if anything is wrong with them."""
     for key, value in settings.defaults(SCHEMA).items():

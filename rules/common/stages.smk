@@ -43,7 +43,7 @@ def recipe_holds(wildcards):
 # --- caption
 
 
-@asked
+@exit_on_user_error
 def what_is_seen(wildcards):
     """The base picture (or text) in round 1, then the picture of the round before."""
     last = round_of(wildcards) - 1
@@ -79,13 +79,13 @@ def is_text(wildcards):
     return starts_with_text(wildcards)
 
 
-@asked
+@exit_on_user_error
 def base_content(wildcards):
     """A digest of the base file, where that is what is seen."""
     return digest(base_of(wildcards)) if round_of(wildcards) == 1 else ""
 
 
-@asked
+@exit_on_user_error
 def captioner_files(wildcards):
     """The captioner's weights and words; a base text needs no captioner."""
     if is_text(wildcards):
@@ -93,14 +93,14 @@ def captioner_files(wildcards):
     return files_of(captioner_of(wildcards))
 
 
-@asked
+@exit_on_user_error
 def captioner_code(wildcards):
     """The code that describes a picture, or reads a base text."""
     players = captioner_of(wildcards).code if captioner_files(wildcards) else ()
     return code_of(CAPTION, *players)
 
 
-@asked
+@exit_on_user_error
 def captioner_settings(wildcards):
     """The captioner's settings, and how it searches for captions."""
     if not captioner_files(wildcards):
@@ -130,13 +130,13 @@ def wider_beam():
 # --- generate
 
 
-@asked
+@exit_on_user_error
 def text_to_paint(wildcards):
     round_of(wildcards), chain_of(wildcards)  # are there such a round and such a chain?
     return f"results/{wildcards.chain}/round{wildcards.round}.txt"
 
 
-@asked
+@exit_on_user_error
 def caption_record(wildcards):
     """How the caption was found; a text that somebody put there has no such record."""
     text = f"results/{wildcards.chain}/round{wildcards.round}.txt"
@@ -146,7 +146,7 @@ def caption_record(wildcards):
     )
 
 
-@asked
+@exit_on_user_error
 def painter_files(wildcards):
     return files_of(painter_of(wildcards))
 
@@ -154,80 +154,49 @@ def painter_files(wildcards):
 def painted_by(module):
     """The code that paints for a module; asked for once the chain is known."""
 
-    @asked
+    @exit_on_user_error
     def painter_code(wildcards):
         return code_of(module, *painter_of(wildcards).code)
 
     return painter_code
 
 
-@asked
+@exit_on_user_error
 def recorded_files(wildcards):
     """Files whose digests the record names, and which must be there before it is written."""
     return [ancient(file) for file in files_of(captioner_of(wildcards))]
 
 
-@asked
+@exit_on_user_error
 def painter_settings(wildcards):
     return painter_of(wildcards).settings
 
 
-@asked
+@exit_on_user_error
 def chain_seed(wildcards):
     return chain_of(wildcards).seed
 
 
-@asked
+@exit_on_user_error
 def chain_image(wildcards):
     """The image's name, from which the noise is drawn."""
     return chain_of(wildcards).image
 
 
-# --- what a stage is told when it runs
-
-
-def tools(wildcards, threads):
-    """What every stage works with."""
-    return {
-        "bundle": bundle_of(wildcards),
-        "device": config["device"],
-        "threads": threads,
-        "batch": config["batch"],
-    }
-
-
-def players():
-    """What a rule about many chains works with."""
-    return {
-        "chain_named": chain_named,
-        "bundle_called": bundle_called,
-        "device": config["device"],
-    }
-
-
-def turn(wildcards):
-    """Whose turn it is to be painted."""
-    return {
-        "chain": chain_of(wildcards),
-        "round_": round_of(wildcards),
-        "recipe": recipe_of(wildcards),
-    }
-
-
 # --- what a stage asks a cluster for
 
 
-@asked
+@exit_on_user_error
 def captioner_memory(wildcards):
     return captioner_of(wildcards).mem_mb
 
 
-@asked
+@exit_on_user_error
 def painter_memory(wildcards):
     return painter_of(wildcards).mem_mb
 
 
-@asked
+@exit_on_user_error
 def graphics_cards(wildcards):
     """As SLURM wants it, if the bundle needs cards; the same for both stages, which share a job."""
     cards = max(player.gpus for player in bundle_of(wildcards).players)

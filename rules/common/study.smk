@@ -10,7 +10,7 @@ STUDY_TABLES = [  # that its page shows
 ]
 
 
-@asked
+@exit_on_user_error
 def study_chains(_=None):
     """The chains of the study, once it is known that all can be played."""
     check_links("study")
@@ -30,19 +30,19 @@ def study_chains(_=None):
     return names
 
 
-@asked
+@exit_on_user_error
 def study_tables(_):
     return [f"results/{name}/drift.tsv" for name in study_chains()]
 
 
-@asked
+@exit_on_user_error
 def study_vectors(_):
     """The vectors of all chains, in the order in which chains.tsv has them."""
     played = [f"results/{name}/vectors.npz" for name in study_chains()]
     return played + [table.replace(".tsv", ".npz") for table in imported_tables(None)]
 
 
-@asked
+@exit_on_user_error
 def study_truth(_):
     """What is known to be in the study's bases, by image."""
     images = {chain_called(name).image for name in study_chains()}
@@ -50,12 +50,12 @@ def study_truth(_):
     return {image: dict(rows[image]) for image in sorted(images & set(rows))}
 
 
-@asked
+@exit_on_user_error
 def study_bases(_=None):
     return [str(base_files().find(chain_called(name).image)) for name in study_chains()]
 
 
-@asked
+@exit_on_user_error
 def imported_tables(_):
     bundles = {chain_called(name).played_by for name in study_chains()}
     studied.check_imported(STUDY["imported"], bundles)
@@ -69,7 +69,7 @@ def imported_folder(wildcards):
     return STUDY["imported"][int(wildcards.number)]
 
 
-@asked
+@exit_on_user_error
 def imported_files(wildcards):
     """Every file of the folder, so that a changed one is measured anew."""
     folder = imported_folder(wildcards)
@@ -83,12 +83,17 @@ def imported_files(wildcards):
     )
 
 
-@asked
+@exit_on_user_error
+def bundle_of_config(_):
+    return bundle_called(config["bundle"])
+
+
+@exit_on_user_error
 def config_attributes(_):
     return attribute_tables(bundle_called(config["bundle"]))
 
 
-@asked
+@exit_on_user_error
 def config_encoders(_):
     """The encoders that imported chains are measured by, in a bundle that has both."""
     bundle = bundle_called(config["bundle"])
@@ -97,7 +102,8 @@ def config_encoders(_):
     return [str(path) for path in bundle.files("text_encoder", "image_encoder")]
 
 
-def played():
+@exit_on_user_error
+def played_chains(_):
     """The files of each chain of the study."""
     from pathlib import Path
 
@@ -124,11 +130,11 @@ def every_round(ending):
     ]
 
 
-@asked
+@exit_on_user_error
 def study_pictures(_):
     return every_round("png")
 
 
-@asked
+@exit_on_user_error
 def study_texts(_):
     return every_round("txt")

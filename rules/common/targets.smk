@@ -12,22 +12,22 @@ def rounds_of(wildcards, ending):
     ]
 
 
-@asked
+@exit_on_user_error
 def chain_base(wildcards):
     return base_of(wildcards)
 
 
-@asked
+@exit_on_user_error
 def chain_pictures(wildcards):
     return rounds_of(wildcards, "png")
 
 
-@asked
+@exit_on_user_error
 def chain_texts(wildcards):
     return rounds_of(wildcards, "txt")
 
 
-@asked
+@exit_on_user_error
 def chain_records(wildcards):
     return rounds_of(wildcards, "json")
 
@@ -35,7 +35,7 @@ def chain_records(wildcards):
 # --- all
 
 
-@asked
+@exit_on_user_error
 def whole_game(wildcards):
     """Captions, pictures, records and strip of every base file, and the page that shows them."""
     images = every_chain(wildcards)
@@ -65,7 +65,7 @@ def whole_game(wildcards):
 # --- play
 
 
-@asked
+@exit_on_user_error
 def own_game(_):
     """The page of the game that begins with the picture or the text of the call."""
     if bool(config["picture"]) == bool(config["text"]):
@@ -83,7 +83,7 @@ def own_game(_):
 # --- what was asked for, and what there is
 
 
-@asked
+@exit_on_user_error
 def check_targets():
     """Ends the call if a target is none, with the ones that it may have been meant for."""
     names = {made.name for made in workflow.rules}

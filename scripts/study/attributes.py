@@ -34,6 +34,20 @@ def columns_of(rows: Sequence[Row]) -> list[str]:
     ]
 
 
+def measure(
+    chains: Path | str,
+    compliance: Path | str,
+    survival: Path | str,
+    halves: Path | str,
+    plot: Path | str,
+    steps: Path | str,
+) -> None:
+    """Write the tables of attributes, and draw two of them: compliance and survival."""
+    write(chains, compliance, halves, survival)
+    draw(compliance, plot)
+    draw_survival(survival, steps)
+
+
 def write(
     chains: Path | str, compliance: Path | str, halves: Path | str, survival: Path | str
 ) -> None:
