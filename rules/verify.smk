@@ -8,7 +8,8 @@ rule verify:
     """plays a share of the recorded stages again and compares"""
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=recorded_memory,
+        gres=recorded_cards,
     params:
         share=config["verify"],
         table="results/verify.tsv",

@@ -131,6 +131,15 @@ class Bundle:
                 f"words in {Path(lacking[0]).parent}/; get them again, or play with another bundle."
             )
 
+    def check_sampling(self, chain: str) -> None:
+        """Raises UserError if captions are to be drawn, and its captioner cannot do it."""
+        if not self.captioner.samples:
+            raise UserError(
+                f"{chain}: captions of the bundle {self.name} cannot be sampled: a captioner of the"
+                f" kind {self.captioner.kind} cannot do it. Leave the temperature out, or play with"
+                " another bundle."
+            )
+
 
 def present(models: Path | str = "models") -> list[str]:
     """The names of all bundles."""

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from scripts import bundles, networks, once
 from scripts.bundles import Bundle
 from scripts.errors import UserError
+from scripts.players import Said, Sampling
 from scripts.players.diffusers_painter import Diffusers
 from scripts.players.transformers_captioner import Transformers
 from scripts.words import Vocabulary
@@ -166,6 +167,57 @@ def test_a_model_that_answers_questions_must_be_asked(tmp_path, model) -> None:
 def test_a_model_that_takes_no_prompt_says_so(tmp_path, model) -> None:
     player = captioner(tmp_path, model("vit_gpt2"), prompt="a photograph of")
     assert "delete `prompt`" in message(lambda: player.describe(PICTURES[:1], "cpu"))
+
+
+@pytest.mark.parametrize("name", ["blip", "florence", "qwen"])
+def test_captions_are_sampled_with_chance_of_their_own(tmp_path, model, name: str) -> None:
+    prompt = {"prompt": PROMPTS[name]} if name in PROMPTS else {}
+    player = captioner(tmp_path, model(name), beams=3, min_tokens=4, **prompt)
+
+    def say(seed: int, top_p: float = 1.0) -> Said:
+        (chance,) = seeds(seed)
+        (said,) = player.sample(PICTURES[0], "cpu", Sampling(1.0, top_p, chance))
+        return said
+
+    alone = [say(seed) for seed in range(6)]
+    assert len({said.log_probability for said in alone}) > 3
+    with ThreadPoolExecutor(3) as threads:  # no thread takes another one's chance
+        assert list(threads.map(say, range(6))) == alone
+    greedy = captioner(tmp_path, model(name), min_tokens=4, **prompt)
+    (likeliest,) = greedy.describe(PICTURES[:1], "cpu")[0]
+    said = say(1, top_p=0.01)  # the likeliest token alone
+    assert said.caption == likeliest.caption
+    assert said.log_probability == pytest.approx(likeliest.log_probability, abs=1e-3)
+
+
+def test_sampled_tokens_are_as_frequent_as_the_model_says(tmp_path, model) -> None:
+    player = captioner(tmp_path, model("vit_gpt2"), max_tokens=1)
+    loaded = player.network("cpu")
+    seen = loaded.translators.pictures(PICTURES[:1], return_tensors="pt")["pixel_values"]
+    start = torch.zeros(1, 1, dtype=torch.long)
+    logits = loaded.model(pixel_values=seen, decoder_input_ids=start).logits[0, -1]
+    wanted = (logits / 0.5).softmax(dim=0).topk(3)
+    drawn = [
+        player.sample(PICTURES[0], "cpu", Sampling(0.5, 1.0, *seeds(seed)))[0]
+        for seed in range(200)
+    ]
+    for share, token in zip(*wanted, strict=True):
+        word = loaded.translators.words.decode([token], skip_special_tokens=True).strip()
+        found = [said for said in drawn if said.caption == word]
+        assert len(found) / len(drawn) == pytest.approx(float(share), abs=0.12)
+        for said in found:
+            own = float(logits.log_softmax(0)[token])
+            assert said.log_probability == pytest.approx(own, abs=1e-3)
+
+
+def test_a_captioner_that_cannot_be_sampled_says_so_before_anything_is_played(
+    tmp_path, model, monkeypatch
+) -> None:
+    bundle = captioner(tmp_path, model("git")).bundle
+    bundle.check_sampling("cow+modern~temperature-1")
+    monkeypatch.setattr(Transformers, "samples", False)
+    told = message(lambda: bundle.check_sampling("cow+modern~temperature-1"))
+    assert "cow+modern~temperature-1: captions of the bundle modern cannot be sampled" in told
 
 
 @pytest.mark.parametrize("name", ["blip", "qwen"])

@@ -1,6 +1,9 @@
 """Two roles, any kind in each: mixed bundles, a whole game with models of today, batches."""
 
 import json
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -184,6 +187,42 @@ def test_wrong_players_are_told(game: Game):
     assert "there is no setting captioner.beams" in message(game, "odd")
     write(game, "odd", captioner={"from": "tiny"})
     assert "models/odd/bundle.yaml: it lacks " in message(game, "odd")
+
+
+FORBIDDEN = """
+import sys
+from importlib.machinery import PathFinder
+class Forbidden:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("torch", "transformers", "diffusers"):
+            spec = PathFinder.find_spec(name, path)
+            spec.loader.exec_module = lambda module: sys.exit(f"{name} was imported")
+            return spec
+sys.meta_path.insert(0, Forbidden())
+"""
+
+
+def test_planning_imports_no_library_of_models(
+    new_game: Callable[[], Game], models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+):
+    """With models in folders, one of which brings code, and with one that is yet to be fetched."""
+    game = Game(new_game().folder, fresh=True)
+    mix(game, models)
+    folder = shutil.copytree(models["blip"], game.path("with-code"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "a.B"}}))
+    captioner = {"kind": "transformers", "model": str(folder)}
+    write(game, "code", captioner=captioner, painter={"from": "modern"})
+    painter = {"kind": "diffusers", "model": "org/sd"}
+    write(game, "hub", captioner={**captioner, "model": "org/seer"}, painter=painter)
+    game.path("watch").mkdir()
+    game.path("watch", "sitecustomize.py").write_text(FORBIDDEN)
+    monkeypatch.setenv("PYTHONPATH", str(game.path("watch")))
+    wanted = [f"results/cow+{name}/round1.png" for name in ("modern", "code", "hub")]
+    call = game.play("--dry-run", "results/cow+modern~temperature-1/round1.txt", *wanted)
+    assert "Fetching org/sd for models/hub" in call.text
+    watched = subprocess.run([sys.executable, "-c", "import torch"], capture_output=True, text=True)
+    assert watched.stderr == "torch was imported\n"
 
 
 def test_the_kind_of_our_own_networks_may_be_written(tmp_path: Path):

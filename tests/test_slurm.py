@@ -162,6 +162,8 @@ def test_models_of_today_ask_for_what_their_bundle_says(
     shutil.copytree(farm.path("input"), home.path("input"), dirs_exist_ok=True)
     home.play(*pictures, bundle="modern")
     assert played(farm) == played(home)
+    [verifying] = jobs_of(lambda: submit(farm, 2, files=["verify"]))
+    assert verifying["cards"] == "gres:gpu:1" and verifying["memory"] == "3500M"
 
 
 def test_a_cancelled_job_is_named_and_made_up(farm: Game, new_game: Callable[[], Game]):

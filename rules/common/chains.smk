@@ -32,8 +32,11 @@ def elsewhere():
 def chain_called(name):
     """The chain of this name, once it is known that it can be played."""
     chain = chain_named(name)
+    sampled = channel.Passage.read(chain.passage, name).temperature
     for bundle in chain.bundles or (chain.bundle,):
         bundle_called(bundle).check_files()
+        if sampled:
+            bundle_called(bundle).check_sampling(name)
     check_links(name)
     check_standing(chain)
     return chain

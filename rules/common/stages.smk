@@ -199,5 +199,32 @@ def painter_memory(wildcards):
 @exit_on_user_error
 def graphics_cards(wildcards):
     """As SLURM wants it, if the bundle needs cards; the same for both stages, which share a job."""
-    cards = max(player.gpus for player in bundle_of(wildcards).players)
+    return cards_for(bundle_of(wildcards).players)
+
+
+def cards_for(players):
+    cards = max((player.gpus for player in players), default=0)
     return f"gpu:{cards}" if cards and config["device"] != "cpu" else None
+
+
+def recorded_players():
+    """Those of all bundles whose rounds stand in results/, as far as they can be had."""
+    folders = Path("results").glob("*/")
+    stand = [
+        played for folder in folders for played in what_stands(folder.name).values()
+    ]
+    found = []
+    for name in {played.bundle for played in stand if isinstance(played.bundle, str)}:
+        with suppress(UserError, OSError):
+            found += bundle_called(name).players
+    return found
+
+
+@asked
+def recorded_memory(_):
+    return max((player.mem_mb for player in recorded_players()), default=3000)
+
+
+@asked
+def recorded_cards(_):
+    return cards_for(recorded_players())

@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from scripts.backbones import classifier
+from scripts.sampling import draw
 
 # Mean and deviation of ImageNet's red, green and blue in [0, 1]; pictures come normalised by them.
 MEAN = (0.485, 0.456, 0.406)
@@ -162,27 +163,21 @@ class Decoder(nn.Module):
     ) -> tuple[list[int], float]:
         """A caption of one picture, each word drawn from those that are likely enough.
 
-        Logits are divided by the temperature; of the words that follow, the likeliest ones that
-        have at least `top_p` of all chances together are drawn from (nucleus sampling; Holtzman et
-        al. 2020, arXiv 1904.09751). Takes features (1, E), and draws one number in [0, 1) a word
-        from a generator on the CPU. Gives ids without <end>, and the natural logarithm of the
-        caption's probability as the network has it, <end> included.
+        Takes features (1, E), and draws one number a word from a generator on the CPU: see
+        sampling.draw. Gives ids without <end>, and the natural logarithm of the caption's
+        probability as the network has it, <end> included.
         """
         inputs, state = features, None  # (1, E)
         said, score = [], 0.0
         for _ in range(self.max_words):
             logits, state = self.say(inputs, state)  # (1, V)
             plain = logits[0].double().cpu()
-            chances, words = (plain / temperature).softmax(dim=0).sort(descending=True, stable=True)
-            total = chances.cumsum(dim=0)  # (V,)
-            number = int((total < top_p).sum()) + 1
-            at = torch.rand(1, generator=chance).double() * total[min(number, len(total)) - 1]
-            word = words[min(int((total <= at).sum()), len(words) - 1)]
+            word = draw(plain, temperature, top_p, chance)
             score += float(plain.log_softmax(dim=0)[word])
             if word == END:
                 break
-            said.append(int(word))
-            inputs = self.embedding(word[None].to(features.device))  # (1, E)
+            said.append(word)
+            inputs = self.embedding(torch.tensor([word], device=features.device))  # (1, E)
         return said, score
 
 

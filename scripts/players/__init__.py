@@ -131,7 +131,7 @@ class Captioner(Player):
     samples: ClassVar[bool] = False  # whether it can `sample`
 
     def describe(self, pictures: Sequence[Image], device: str, beam: int = 1) -> list[list[Said]]:
-        """For each RGB picture up to `beam` captions, the likeliest first.
+        """For each RGB picture up to `beam` captions, the best first as the captioner ranks them.
 
         Raises UserError if what it computes is not a number.
         """

@@ -91,8 +91,9 @@ class FromHub:
         snapshot = self.snapshot()
         folder = snapshot.folder.absolute()
         key = (type(self), str(folder), json.dumps([snapshot.digests(), self.own]), device)
+        size = sum(path.stat().st_size for path in snapshot.paths)
         with self.explained():
-            return once(key, lambda: self.load(folder, device))
+            return once(key, lambda: self.load(folder, device), size, device)
 
     def load(self, folder: Path, device: str) -> Any:
         """The networks in a folder, ready to play on a device."""

@@ -9,14 +9,16 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts import hub
 from scripts.errors import UserError
 from scripts.once import once
-from scripts.players import Captioner, Said
+from scripts.players import Captioner, Said, Sampling
 from scripts.players.from_hub import FromHub, check_tokenizer, weights
+from scripts.sampling import draw
 from scripts.untrusted.texts import read_json
 from scripts.words import tidy
 
@@ -64,17 +66,36 @@ class Loaded:
     playing: Any = field(default_factory=nullcontext)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Has `generate` say a token that is drawn, as the last of the rules that change its logits.
+
+    Its own sampling takes chance from a generator that all threads share.
+    """
+
+    drawn: Sampling
+
+    def __call__(self, tokens: Tensor, logits: Tensor) -> Tensor:
+        """Of one sequence: logits (1, V) of which only that of the drawn token is not -inf."""
+        how = self.drawn
+        only = logits.new_full(logits.shape, -math.inf)
+        only[0, draw(logits[0], how.temperature, how.top_p, how.chance)] = 0.0
+        return only
+
+
 class Transformers(FromHub, Captioner):
     """Says what `generate` makes of a picture, after the prompt if there is one.
 
-    Decoding is greedy, or a beam search; no chance is drawn. The captions come as the search ranks
-    them, which a length penalty may change. The log probability is that of the caption's tokens,
-    its end included, under the model itself, whatever rules guided the search.
+    Decoding is greedy, a beam search, or drawn by chance, one number a token. The captions of a
+    search come as it ranks them: not by their probability alone, but with the length penalty. The
+    log probability is that of the caption's tokens, its end included, under the model itself,
+    whatever rules guided the search.
     """
 
     kind = "transformers"
     code = ("scripts.players.transformers_captioner",)
     packages = ("transformers", "tokenizers")
+    samples = True
 
     def choose(self, names: list[str], read: Callable[[str], Any]) -> list[str]:
         config = read("config.json")
@@ -128,8 +149,16 @@ class Transformers(FromHub, Captioner):
         return once(("translators", str(folder), digests), lambda: _read_translators(folder))
 
     def describe(self, pictures: Sequence[Image], device: str, beam: int = 1) -> list[list[Said]]:
-        loaded = self.network(device)
         beams = max(beam, self.own.get("beams", 1))
+        said = self._say(pictures, device, num_beams=beams, num_return_sequences=beam)
+        return [said[first : first + beam] for first in range(0, len(said), beam)]
+
+    def sample(self, picture: Image, device: str, drawn: Sampling) -> list[Said]:
+        return self._say([picture], device, num_beams=1, logits_processor=[Drawn(drawn)])
+
+    def _say(self, pictures: Sequence[Image], device: str, **how: Any) -> list[Said]:
+        """What `generate` makes of each picture, one caption or several."""
+        loaded = self.network(device)
         with self.explained():
             with loaded.translators.using:
                 inputs, start = self._ask(loaded, pictures)
@@ -138,9 +167,8 @@ class Transformers(FromHub, Captioner):
                 made = loaded.model.generate(
                     **inputs,
                     **self._rules,
+                    **how,
                     do_sample=False,
-                    num_beams=beams,
-                    num_return_sequences=beam,
                     return_dict_in_generate=True,
                     output_logits=True,
                 )
@@ -154,11 +182,10 @@ class Transformers(FromHub, Captioner):
                 f"{self.description}: {self.own['model']}: what it computes is not a number; its "
                 f"weights are damaged, or too large for {self.dtype}."
             )
-        said = [
+        return [
             Said(tidy(text.removeprefix(start)), score)
             for text, score in zip(texts, scores, strict=True)
         ]
-        return [said[first : first + beam] for first in range(0, len(said), beam)]
 
     @property
     def _rules(self) -> dict[str, Any]:
@@ -219,10 +246,13 @@ def _read_translators(folder: Path) -> Translators:
 
 
 def _is_known(model_type: str) -> bool:
-    """Whether the library itself has the code of this type of models."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    """Whether the library itself has code for this type of models.
 
-    return model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    Asked while a game is planned, so the library is looked at, not imported.
+    """
+    library = find_spec("transformers")
+    models = Path(library.origin).parent / "models"
+    return bool(model_type) and (models / model_type.replace("-", "_")).is_dir()
 
 
 def _question(picture: Image, prompt: str) -> list[dict[str, Any]]:

@@ -119,11 +119,6 @@ def describe(
 
         network = (*player.identity, place, beam)
         return batches.play(network, work, [picture], batches.size(place, batch))[0]
-    if not player.samples:
-        raise UserError(
-            f"{chain.name}: captions of the bundle {bundle.name} cannot be sampled: a captioner of"
-            f" the kind {player.kind} cannot do it."
-        )
     drawn = Sampling(passage.temperature, passage.top_p, _chance(chain, round_)("caption"))
     return player.sample(picture, place, drawn)
 
