@@ -11,6 +11,7 @@ rule drift:
         texts=chain_texts,
         meaning=meaning_files,
         attributes=attributes_of,
+        judge=judge_files,
     output:
         table=report(
             "results/{chain}/drift.tsv",
@@ -27,7 +28,7 @@ rule drift:
         embedding=config["embedding"],
         judge=config["judge"],
         truth=truth_of,
-        code=code_of("scripts.drift.chain", *MEANING),
+        code=code_of("scripts.drift.chain", *MEANING, *JUDGE),
         attributes=optional_input("attributes"),
         bundle=untracked(bundle_of),
     message:

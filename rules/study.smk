@@ -24,6 +24,7 @@ rule study_import:
         files=imported_files,
         attributes=config_attributes,
         meaning=config_encoders,
+        judge=judge_files,
     output:
         table="results/study/imported/{number}.tsv",
         vectors="results/study/imported/{number}.npz",
@@ -36,7 +37,7 @@ rule study_import:
         folder=imported_folder,
         embedding=config["embedding"],
         judge=config["judge"],
-        code=code_of("scripts.study.exchange", *MEANING),
+        code=code_of("scripts.study.exchange", *MEANING, *JUDGE),
         attributes=optional_input("attributes"),
         bundle=untracked(bundle_of_config),
     message:

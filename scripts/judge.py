@@ -2,12 +2,14 @@
 
 Any model of transformers that brings pictures into one space (DINO and the like), or pictures and
 texts (CLIP, SigLIP): then it also says how well a picture fits a text. It is named in the config
-(`judge`), as a folder or as transformers knows it.
+(`judge`), as a folder or as transformers knows it. A file of weights is the storybook's own judge,
+which measures its model card: it answers what is in a scene.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
+WEIGHTS = ".safetensors"
+STORYBOOK = "scripts.storybook.judge"
 _loading = Lock()
 
 
@@ -38,9 +42,9 @@ class Judge:
                 " folder with a model for transformers that sees pictures, or leave it out."
             ) from None
 
-    @classmethod
-    def called(cls, name: str | None) -> Judge | None:
-        """The judge of this name, loaded once; None of no name."""
+    @staticmethod
+    def called(name: str | None) -> Judge | AnswersJudge | None:
+        """The judge of this name, loaded once; None of no name. Raises as the judges do."""
         with _loading:
             return _loaded(name) if name else None
 
@@ -71,9 +75,32 @@ class Judge:
         return int(self.model.config.text_config.max_position_embeddings)
 
 
+class AnswersJudge:
+    """The storybook's own judge: a picture is how likely each answer to its questions is.
+
+    A text is what it says in answer to them, so that the cosine of a picture and a text is high
+    where the judge sees what the text says.
+    """
+
+    def __init__(self, weights: str) -> None:
+        """Raises UserError if the file is missing or holds other weights than the judge's."""
+        # By name, so that nothing depends on the storybook's code where this judge is not asked.
+        self.storybook = import_module(STORYBOOK)
+        self.network = self.storybook.read_judge(weights)
+
+    def picture(self, picture: Image.Image) -> np.ndarray:
+        """An RGB picture, of unit length: (A,), one entry for each answer."""
+        return _unit(self.network.answer(picture)[None])
+
+    def sentence(self, caption: str) -> np.ndarray | None:
+        """A text, of unit length: (A,); None if it answers no question."""
+        told = self.storybook.answered(caption)
+        return _unit(told[None]) if told.any() else None
+
+
 @lru_cache
-def _loaded(name: str) -> Judge:
-    return Judge(name)
+def _loaded(name: str) -> Judge | AnswersJudge:
+    return AnswersJudge(name) if name.endswith(WEIGHTS) else Judge(name)
 
 
 def _unit(found: Any) -> np.ndarray:

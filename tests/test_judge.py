@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 from transformers import (
     CLIPConfig,
     CLIPImageProcessor,
@@ -20,6 +22,8 @@ from scripts.drift.chain import look, table_of, vectors_of
 from scripts.drift.measures import CURVES
 from scripts.errors import UserError
 from scripts.judge import Judge
+from scripts.storybook.judge import ANSWERS, read_judge
+from scripts.storybook.judge import Judge as Network
 from scripts.study.chance import Chance
 
 SMALL = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
@@ -93,3 +97,40 @@ def test_a_judge_that_is_not_there_is_a_mistake_told_in_words(tmp_path: Path):
     with pytest.raises(UserError, match="the judge .*nowhere cannot be loaded"):
         Judge.called(str(tmp_path / "nowhere"))
     assert Judge.called(None) is None
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> str:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("own") / "judge.safetensors"
+    save_file({name: t.contiguous() for name, t in Network().state_dict().items()}, path)
+    return str(path)
+
+
+def test_the_storybooks_judge_compares_pictures_and_what_captions_answer(own: str):
+    rows, _ = rows_of(own)
+    judge = Judge.called(own)
+    assert rows[0]["judge_base"] == pytest.approx(1, abs=1e-5)
+    seen = judge.picture(picture(1))
+    assert rows[1]["judge_own"] == pytest.approx(
+        float(seen @ judge.sentence("a red kite")), abs=1e-5
+    )
+    same, other = "a brown horse on a beach", "two brown cows in the snow"
+    assert judge.sentence(same) @ judge.sentence("a brown horse at the beach") == pytest.approx(1)
+    assert judge.sentence(same) @ judge.sentence(other) < 0.9
+    assert judge.sentence("quarterly figures") is None
+
+
+def test_a_picture_is_what_the_storybooks_judge_answers(own: str):
+    """Question by question, shares of 1."""
+    shares = read_judge(own).answer(picture(2)).split([*map(len, ANSWERS.values())])
+    assert [float(share.sum()) for share in shares] == pytest.approx([1] * len(ANSWERS))
+
+
+@pytest.mark.parametrize("contents", [None, b"", b"text", b"\x08" + bytes(7) + b"{}      "])
+def test_a_file_that_is_no_judge_is_a_mistake_told_in_words(tmp_path: Path, contents: bytes | None):
+    path = tmp_path / "judge.safetensors"
+    if contents is not None:
+        path.write_bytes(contents)
+    with pytest.raises(UserError, match="judge.safetensors: these are not the weights"):
+        Judge.called(str(path))

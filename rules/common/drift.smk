@@ -5,6 +5,21 @@ from functools import lru_cache
 # The networks that tell meaning; scripts/meaning.py asks bundles for them.
 MEANING = ("scripts.attngan.text_encoder", "scripts.attngan.image_encoder")
 
+# The storybook's own judge is a file of weights, and its code.
+OWN_JUDGE = (config["judge"] or "").endswith(".safetensors")
+JUDGE = ["scripts.storybook.judge"] if OWN_JUDGE else []
+
+
+def judge_files(_):
+    """The files of the judge, where it is a file or a folder here."""
+    judge = config["judge"]
+    if not judge:
+        return []
+    if os.path.isdir(judge):
+        paths = (os.path.join(judge, name) for name in sorted(os.listdir(judge)))
+        return [path for path in paths if os.path.isfile(path)]
+    return [judge] if OWN_JUDGE else []
+
 
 @lru_cache
 def known_truth():

@@ -14,7 +14,7 @@ from scripts.bundles import Bundle
 from scripts.errors import UserError
 from scripts.files import written
 from scripts.storybook.grammar import read
-from scripts.storybook.judge import Judge, train
+from scripts.storybook.judge import SIDE, Judge, read_judge, train
 from scripts.storybook.world import LAYOUT, Content
 from scripts.training.captioner import describer
 from scripts.training.damsm import numbered, padding_of
@@ -24,7 +24,6 @@ from scripts.training.lessons import save
 from scripts.training.scores import bleu4, r_precision
 
 JUDGE = {"steps": 900, "batch": 32, "rate": 2e-3}
-SIDE = 128  # pixels, of the pictures that the judge looks at
 QUESTIONS = ("kind", "colour", "place", "count", "act", "both kinds")
 AT_ONCE = 50
 ROUNDS = {5: 200, 20: 100}  # after how many rounds: chains that are looked at
@@ -263,8 +262,7 @@ def measure(scenes: Scenes, judge: Path | str, bundle: Bundle, table: Path | str
         )
     home = scenes.read("held_out")
     strangers, otherwise = scenes.read("strangers"), scenes.read("otherwise")
-    looker = Judge().eval()
-    looker.load_state_dict(load_file(judge))
+    looker = read_judge(judge)
     describe = describer(bundle.network("captioner", "cpu"), bundle.words["captioner"])
     paint = painter_of(bundle)
     torch.manual_seed(0)

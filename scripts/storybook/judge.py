@@ -6,11 +6,16 @@ or describes is ever trained against it.
 
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from scripts.efficientnet import HEAD, EfficientNetLite0
+from scripts.errors import UserError
 from scripts.storybook.grammar import read
 from scripts.storybook.world import COLOURS, JUMPING, KINDS, MOST, PLACES, Content
 from scripts.training.augment import spoil
@@ -27,6 +32,7 @@ ANSWERS = {
     "other": ("", *KINDS),
     "other_colour": ("", *COLOURS),
 }
+SIDE = 128  # pixels, of the pictures that the judge looks at
 FIXED = 6  # layers of the backbone that stay as they are: they see edges and textures
 EYES = 0.3  # share of the rate at which the others learn
 STYLE = Style(clip=None)
@@ -53,6 +59,13 @@ class Judge(nn.Module):
         return list(self.answers(self.features(pictures)).split(sizes, dim=1))
 
     @torch.inference_mode()
+    def answer(self, picture: Image.Image) -> Tensor:
+        """How likely each answer is in an RGB picture of any size, by question: (answers,)."""
+        square = picture.resize((SIDE, SIDE), Image.Resampling.BOX)
+        pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1)[None]  # (1, 3, S, S)
+        return torch.cat([logits[0].softmax(dim=0) for logits in self(pixels / 127.5 - 1)])
+
+    @torch.inference_mode()
     def look(self, pictures: Tensor) -> list[Content]:
         """What is in each picture."""
         choices = [logits.argmax(dim=1).tolist() for logits in self(pictures)]
@@ -60,6 +73,34 @@ class Judge(nn.Module):
             Content(*(ANSWERS[name][choice] for name, choice in zip(ANSWERS, row, strict=True)))
             for row in zip(*choices, strict=True)
         ]
+
+
+def answered(caption: str) -> Tensor:
+    """What a caption says in answer to each question: ones and zeros, (answers,).
+
+    Of a question that it does not answer, all are 0. Raises no error, whatever it says.
+    """
+    content = read(caption)
+    if not content.kind:
+        return torch.zeros(sum(map(len, ANSWERS.values())))
+    said = [getattr(content, name) for name in ANSWERS]
+    return torch.cat([
+        torch.tensor([float(answer == one) for answer in answers])
+        for one, answers in zip(said, ANSWERS.values(), strict=True)
+    ])  # fmt: skip
+
+
+def read_judge(weights: Path | str) -> Judge:
+    """The judge with these weights. Raises UserError if the file has none, or those of another."""
+    judge = Judge().eval()
+    try:
+        judge.load_state_dict(load_file(weights))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise UserError(
+            f"{weights}: these are not the weights of the storybook's judge"
+            f" ({str(error).splitlines()[0]}); `snakemake training/judge.safetensors` makes them."
+        ) from None
+    return judge
 
 
 def train(
