@@ -69,7 +69,7 @@ def paintings(bundle: Bundle) -> tuple[Alone, Together]:
     inputs = (*noise, words, words.mean(dim=2), torch.zeros(count, WORDS, dtype=torch.bool))
 
     def paint(chosen: slice) -> torch.Tensor:
-        return painter.together(*(value[chosen] for value in inputs)).pictures[-1]
+        return painter.batched(*(value[chosen] for value in inputs)).pictures[-1]
 
     return lambda number: paint(slice(number, number + 1)), lambda size: paint(slice(size))
 

@@ -41,13 +41,13 @@ from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils._pytree import tree_leaves  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from scripts.attngan import folded  # noqa: E402
+from scripts.attngan import optimize as painters  # noqa: E402
 from scripts.attngan.damsm import sentence_loss, words_loss  # noqa: E402
 from scripts.attngan.discriminator import Discriminator  # noqa: E402
 from scripts.attngan.generator import Generator, GeneratorConfig  # noqa: E402
 from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig  # noqa: E402
 from scripts.attngan.text_encoder import TextEncoder, TextEncoderConfig  # noqa: E402
-from scripts.captioner import quick  # noqa: E402
+from scripts.captioner import optimize as captioners  # noqa: E402
 from scripts.captioner.network import END, Captioner, CaptionerConfig  # noqa: E402
 
 WORDS = 12  # of a caption that is painted: COCO's usual length
@@ -114,9 +114,9 @@ class Networks:
         kind = device if dtype == torch.float32 else "other than the CPU"
         return Networks(
             self.name,
-            quick.as_played(captioner, kind).to(device, dtype),
+            captioners.optimize(captioner, kind).to(device, dtype),
             reader.to(device, dtype),
-            folded.as_played(painter, kind).to(device, dtype),
+            painters.optimize(painter, kind).to(device, dtype),
         )
 
     def draw(self, count: int) -> dict[str, Tensor]:
@@ -314,11 +314,11 @@ class Player:
         }
 
     def _read(self) -> tuple[Tensor, ...]:
-        words, sentence = self.networks.reader.together(self.given["ids"], self.lengths)
+        words, sentence = self.networks.reader.batched(self.given["ids"], self.lengths)
         return self.given["z"], self.given["eps"], words, sentence
 
     def _compose(self, z: Tensor, eps: Tensor, words: Tensor, sentence: Tensor) -> Tensor:
-        painted = self.networks.painter.together(z, eps, words, sentence, self.padding)
+        painted = self.networks.painter.batched(z, eps, words, sentence, self.padding)
         return painted.pictures[-1]
 
 
@@ -481,7 +481,7 @@ def count(networks: Networks) -> tuple[float, float]:
     LSTMs are counted only without oneDNN, which computes each as one operator.
     """
     plain = Networks(networks.name, *copy.deepcopy((networks.captioner, networks.reader)), None)
-    plain.painter = folded.fold(copy.deepcopy(networks.painter))
+    plain.painter = painters.fold(copy.deepcopy(networks.painter))
     player = Player(plain, "eager", 1)
     flags, traffic = torch.backends.mkldnn.flags(enabled=False), Traffic()
     with flags, FlopCounterMode(display=False) as counter, traffic:

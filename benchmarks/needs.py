@@ -20,12 +20,12 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from scripts import backbones, packed, winograd
-from scripts.attngan import folded
+from scripts.attngan import optimize as painters
 from scripts.attngan.generator import Generator
 from scripts.attngan.text_encoder import TextEncoder, TextEncoderConfig
 from scripts.bundles import Bundle
 from scripts.captioner.network import Captioner
-from scripts.captioner.quick import QuickDecoder
+from scripts.captioner.optimize import FastDecoder
 
 
 def main() -> None:
@@ -66,8 +66,8 @@ def report(bundle: Bundle, best: float) -> None:
     captioner.decoder.max_words = WORDS
     needed = {name: multiply_adds(work) for name, work in parts(captioner, text, painter).items()}
     backbones.fold(captioner.encoder.backbone)
-    captioner.decoder = QuickDecoder(captioner.decoder)
-    winograd.quicken(folded.fold(painter))
+    captioner.decoder = FastDecoder(captioner.decoder)
+    winograd.optimize(painters.fold(painter))
     played = {name: multiply_adds(work) for name, work in parts(captioner, text, painter).items()}
     side = captioner.config.size
     packed.pack(captioner.encoder, (1, 3, side, side))

@@ -24,12 +24,13 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from scripts import backbones, packed, winograd  # noqa: E402
-from scripts.attngan import folded, generator, quick  # noqa: E402
+from scripts.attngan import generator, transposed  # noqa: E402
+from scripts.attngan import optimize as painters  # noqa: E402
 from scripts.attngan.attention import attend  # noqa: E402
 from scripts.attngan.generator import Generator, GeneratorConfig  # noqa: E402
 from scripts.bundles import Bundle  # noqa: E402
 from scripts.captioner.network import END, Captioner, CaptionerConfig  # noqa: E402
-from scripts.captioner.quick import QuickDecoder  # noqa: E402
+from scripts.captioner.optimize import FastDecoder  # noqa: E402
 
 WORDS = 12  # of the caption that is painted, and of one that ends by itself: COCO's usual length
 CANDIDATES = 16
@@ -84,9 +85,9 @@ def caption_rows(bundle: Bundle) -> list[Row]:
     backbones.channels_last(once.encoder.backbone)
     reordered, tiled, played = (copy.deepcopy(once) for _ in range(3))
     packed.pack(reordered.encoder, (1, 3, side, side))
-    winograd.quicken(tiled.encoder, packed.sizes(tiled.encoder, (1, 3, side, side)))
+    winograd.optimize(tiled.encoder, packed.sizes(tiled.encoder, (1, 3, side, side)))
     played.encoder = packed.pack(tiled.encoder, (1, 3, side, side))
-    played.decoder = QuickDecoder(played.decoder)
+    played.decoder = FastDecoder(played.decoder)
 
     def say(words: int) -> None:
         played.decoder.max_words = words
@@ -106,14 +107,14 @@ def caption_rows(bundle: Bundle) -> list[Row]:
 def picture_rows(bundle: Bundle) -> tuple[list[Row], list[Row]]:
     """The steps towards the generator that is played: for one picture, and for candidates."""
     plain = generator_of(bundle)
-    doubled = quick.quicken(copy.deepcopy(plain))
-    last = folded.fold(copy.deepcopy(plain))
+    doubled = transposed.use_transposed(copy.deepcopy(plain))
+    last = painters.fold(copy.deepcopy(plain))
     all_pictures = copy.deepcopy(last)
     all_pictures.paint = copy.deepcopy(plain.paint).to(memory_format=torch.channels_last)
     first = copy.deepcopy(all_pictures).to(memory_format=torch.contiguous_format)
     reordered = copy.deepcopy(last)
     packed.pack(reordered.first, (1, plain.config.noise), (1, plain.config.condition))
-    played = folded.as_played(copy.deepcopy(plain), "cpu")
+    played = painters.optimize(copy.deepcopy(plain), "cpu")
 
     def draw(number: int) -> tuple[Tensor, ...]:
         sizes = plain.config
@@ -153,7 +154,7 @@ def published(network: Generator, inputs: tuple[Tensor, ...]) -> Callable[[], ob
     def paint() -> None:
         generator.attend = attend_by_place
         try:
-            network.together(*inputs)
+            network.batched(*inputs)
         finally:
             generator.attend = attend
 

@@ -16,9 +16,9 @@ import torch
 from networks import ROOT, WORDS, captioner_of, generator_of
 from torch import Tensor
 
-from scripts.attngan import folded
+from scripts.attngan import optimize as painters
 from scripts.bundles import Bundle
-from scripts.captioner import quick
+from scripts.captioner import optimize as captioners
 
 
 def main() -> None:
@@ -43,9 +43,9 @@ class Game:
 
     def __init__(self, bundle: Bundle) -> None:
         torch.set_num_threads(1)
-        self.captioner = quick.as_played(captioner_of(bundle), "cpu")
+        self.captioner = captioners.optimize(captioner_of(bundle), "cpu")
         self.captioner.decoder.max_words = WORDS
-        self.painter = folded.as_played(generator_of(bundle), "cpu")
+        self.painter = painters.optimize(generator_of(bundle), "cpu")
         sizes, side = self.painter.config, self.captioner.config.size
         self.picture = torch.randn(1, 3, side, side)
         words = torch.rand(1, sizes.sentence, WORDS) - 0.5

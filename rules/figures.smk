@@ -143,7 +143,7 @@ rule attention:
 rule library:
     input:
         pictures=library_pictures,
-        eyes="models/{bundle}/image_encoder.safetensors",
+        encoder="models/{bundle}/image_encoder.safetensors",
     output:
         update("results/library/{bundle}.npz"),
     params:

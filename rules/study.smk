@@ -82,7 +82,7 @@ rule study_chains:
     output:
         "results/study/chains.tsv",
     params:
-        chains=study_chains,
+        chains=chains_of_study,
         code=code_of("scripts.study.chains"),
         bases=untracked(study_bases),
         seed=untracked(config["seed"]),

@@ -111,7 +111,7 @@ class Bundle:
         return self.captioner, self.painter
 
     @property
-    def eyes(self) -> Bundle | None:
+    def damsm(self) -> Bundle | None:
         """The bundle whose text and image encoder tell what pictures mean, if there are such."""
         owner = self.painter.bundle
         return owner if "image_encoder" in owner.settings else None

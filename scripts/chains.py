@@ -249,35 +249,35 @@ def leads_out(link: Path, folder: Path) -> bool:
     return not Path(os.path.realpath(link)).is_relative_to(os.path.realpath(folder))
 
 
-def check_folders(place: Path, folder: Path) -> None:
+def check_folders(path: Path, folder: Path) -> None:
     """Raises UserError if a file is where a chain's folder belongs, or one of those in it."""
-    for path in (
+    for one in (
         folder,
-        place,
-        *(place / name for name in ("captions", "candidates", "attention")),
+        path,
+        *(path / name for name in ("captions", "candidates", "attention")),
     ):
-        if path.exists() and not path.is_dir():
+        if one.exists() and not one.is_dir():
             raise UserError(
-                f"{path}: this is a file, and the game needs a folder of that name. Move the file"
+                f"{one}: this is a file, and the game needs a folder of that name. Move the file"
                 " elsewhere."
             )
 
 
-def check_links(place: Path, folder: Path) -> None:
-    """Raises UserError if `place`, which lies in `folder`, is or holds a link that leads out of it.
+def check_links(path: Path, folder: Path) -> None:
+    """Raises UserError if `path`, which lies in `folder`, is or holds a link that leads out of it.
 
     (The folder itself may be a link: results/ on a larger disk.)
     """
-    if place.is_symlink():
-        if leads_out(place, folder):
+    if path.is_symlink():
+        if leads_out(path, folder):
             raise UserError(
-                f"{place}: this is a link out of {folder}/, where nothing is read or written. "
+                f"{path}: this is a link out of {folder}/, where nothing is read or written. "
                 "Remove it."
             )
-    elif place.is_dir():
-        for entry in os.scandir(place):
+    elif path.is_dir():
+        for entry in os.scandir(path):
             if entry.is_symlink() or entry.is_dir():
-                check_links(place / entry.name, folder)
+                check_links(path / entry.name, folder)
 
 
 def near(word: str, known: Iterable[str]) -> list[str]:

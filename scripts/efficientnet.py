@@ -150,5 +150,5 @@ def published() -> dict[str, Tensor]:
 
 def write_published(path: Path | str) -> None:
     """Write `published` as a safetensors file."""
-    with written(path) as half:
-        save_file({name: w.contiguous() for name, w in published().items()}, half)
+    with written(path) as part:
+        save_file({name: w.contiguous() for name, w in published().items()}, part)

@@ -27,9 +27,9 @@ class Meaning:
     @classmethod
     def of(cls, bundle: Bundle) -> Meaning | None:
         """None of a bundle that has no image encoder."""
-        eyes = bundle.eyes
-        there = eyes and all(path.is_file() for path in eyes.files("image_encoder"))
-        return cls(eyes) if there else None
+        damsm = bundle.damsm
+        there = damsm and all(path.is_file() for path in damsm.files("image_encoder"))
+        return cls(damsm) if there else None
 
     def picture(self, picture: Image.Image) -> Tensor:
         """The whole of an RGB picture, of unit length: (D,)."""

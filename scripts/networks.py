@@ -23,16 +23,16 @@ class Part:
 
     module: str
     network: str  # the class; that of its sizes is called <network>Config
-    faster: str = ""  # a module whose `as_played` makes a trained network faster
+    faster: str = ""  # a module whose `optimize` makes a trained network faster
     words: bool = False  # whether a vocabulary belongs to it
 
 
 PARTS = {
     "captioner": Part(
-        "scripts.captioner.network", "Captioner", "scripts.captioner.quick", words=True
+        "scripts.captioner.network", "Captioner", "scripts.captioner.optimize", words=True
     ),
     "text_encoder": Part("scripts.attngan.text_encoder", "TextEncoder", words=True),
-    "generator": Part("scripts.attngan.generator", "Generator", "scripts.attngan.folded"),
+    "generator": Part("scripts.attngan.generator", "Generator", "scripts.attngan.optimize"),
     "image_encoder": Part("scripts.attngan.image_encoder", "ImageEncoder"),
 }
 
@@ -84,7 +84,7 @@ def network(bundle: Bundle, part: str, device: str) -> nn.Module:
     def load() -> nn.Module:
         trained = _load(bundle, part).to(device)
         faster = PARTS[part].faster
-        return import_module(faster).as_played(trained, device) if faster else trained
+        return import_module(faster).optimize(trained, device) if faster else trained
 
     return once((str(path.absolute()), digest(path), device), load)
 

@@ -78,5 +78,5 @@ def say(panel: Axes, text: str) -> None:
 
 def save(sheet: Figure, path: Path | str) -> None:
     """Writes an SVG whose bytes depend on nothing but what is in it."""
-    with written(path) as half, _drawing:
-        sheet.savefig(half, format="svg", metadata={"Date": None, "Creator": None})
+    with written(path) as part, _drawing:
+        sheet.savefig(part, format="svg", metadata={"Date": None, "Creator": None})

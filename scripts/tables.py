@@ -29,7 +29,7 @@ Row = dict[str, Value]
 
 def write_rows(rows: Sequence[Row], table: Path | str) -> None:
     """Write rows with the same names as a table; None becomes NA."""
-    with written(table) as half, half.open("w", encoding="utf-8", newline="") as lines:
+    with written(table) as part, part.open("w", encoding="utf-8", newline="") as lines:
         out = csv.writer(lines, delimiter="\t", lineterminator="\n")
         out.writerow(rows[0])
         out.writerows([_cell(value) for value in row.values()] for row in rows)

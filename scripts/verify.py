@@ -184,9 +184,9 @@ def _picture(
     if _pixels(picture) != record["pixels_sha256"]:
         return ["the picture that lies there is not the one that was recorded"]
     caption, reading = caption_to_paint(stage.file("txt"), bundle)
-    place = choose_device(device)
+    device = choose_device(device)
     batch = record.get("batch", 1)
-    [again] = paint(caption, stage.chain, stage.round_, bundle, place, threads, batch=batch)
+    [again] = paint(caption, stage.chain, stage.round_, bundle, device, threads, batch=batch)
     same = _pixels(again) == record["pixels_sha256"]
     differences = [] if same else ["the picture comes out otherwise"]
     stated = {

@@ -81,7 +81,7 @@ class WinogradConv(nn.Module):
 
 
 @torch.no_grad()
-def quicken(network: nn.Module, shapes: dict[str, tuple[int, ...]] | None = None) -> nn.Module:
+def optimize(network: nn.Module, shapes: dict[str, tuple[int, ...]] | None = None) -> nn.Module:
     """The same network with its wide 3 x 3 convolutions computed in this way, in place.
 
     `shapes` are those of the maps that convolutions get (`packed.sizes`); where a side is no

@@ -111,8 +111,8 @@ def test_exempt_modules_are_there():
 
 
 ENTRY_SETS = {
-    "caption": ("scripts.stages.caption", "scripts.players.cnn_lstm", "scripts.captioner.quick"),
-    "generate": ("scripts.stages.generate", "scripts.players.attngan", "scripts.attngan.folded"),
+    "caption": ("scripts.stages.caption", "scripts.players.cnn_lstm", "scripts.captioner.optimize"),
+    "generate": ("scripts.stages.generate", "scripts.players.attngan", "scripts.attngan.optimize"),
     "strip": ("scripts.figures.strip",),
     "drift": ("scripts.drift.chain",),
     "curves": ("scripts.study.curves",),

@@ -10,11 +10,11 @@ from torch.nn import functional
 from torchvision.transforms.functional import normalize, to_tensor
 
 from scripts import packed, winograd
-from scripts.attngan import folded
+from scripts.attngan import optimize as painters
 from scripts.attngan.generator import Generator, GeneratorConfig
 from scripts.bundles import Bundle
 from scripts.captioner.network import MEAN, STD, Captioner, CaptionerConfig
-from scripts.captioner.quick import QuickDecoder, as_played
+from scripts.captioner.optimize import FastDecoder, optimize
 from scripts.networks import _load
 from scripts.players.attngan import pixels_of
 from scripts.words import encode
@@ -65,7 +65,7 @@ def test_pictures_are_those_of_the_plain_generator(
     plain = liven(Generator(config), *captions(config, (5,) * 8))
     with torch.no_grad():
         plain.paint[-1].conv.weight *= 3  # strong colours
-    quick = folded.as_played(copy.deepcopy(plain), "cpu")
+    quick = painters.optimize(copy.deepcopy(plain), "cpu")
     wide = [part for part in quick.modules() if isinstance(part, winograd.WinogradConv)]
     assert bool(wide) == (width >= 32), "the residual blocks are twice as wide"
     inputs = captions(config, lengths)
@@ -154,7 +154,7 @@ def test_captions_are_those_of_the_plain_captioner(backbone: str, beam: int) -> 
         plain.decoder.linear.weight *= 9
         plain.decoder.lstm.weight_ih_l0 *= 5
         plain.decoder.lstm.weight_ih_l1 *= 5
-    quick = as_played(copy.deepcopy(plain), "cpu")
+    quick = optimize(copy.deepcopy(plain), "cpu")
     said = set()
     for picture in torch.randn(6, 3, 64, 64).split(1):
         wanted, found = plain.captions(picture, beam), quick.captions(picture, beam)
@@ -196,7 +196,7 @@ def test_a_quick_decoder_keeps_rows_apart() -> None:
     features = torch.randn(4, 8)
     with torch.inference_mode():
         wanted = decoder.greedy(features)
-        assert torch.equal(QuickDecoder(decoder).greedy(features), wanted)
+        assert torch.equal(FastDecoder(decoder).greedy(features), wanted)
 
 
 @needs_onednn
@@ -205,9 +205,9 @@ def test_a_bundle_is_loaded_as_it_is_played(tmp_path) -> None:
     bundle = Bundle.read(made.name, tmp_path)
     painter = bundle.network("generator", "cpu")
     kinds = {type(part) for part in painter.modules()}
-    assert {winograd.WinogradConv, packed.PackedConv, folded.FoldedUp} <= kinds
+    assert {winograd.WinogradConv, packed.PackedConv, painters.FoldedUp} <= kinds
     assert not kinds & {nn.BatchNorm1d, nn.BatchNorm2d}
-    assert isinstance(bundle.network("captioner", "cpu").decoder, QuickDecoder)
+    assert isinstance(bundle.network("captioner", "cpu").decoder, FastDecoder)
 
 
 def test_a_doubling_and_a_convolution_are_one_transposed_convolution() -> None:
@@ -217,4 +217,4 @@ def test_a_doubling_and_a_convolution_are_one_transposed_convolution() -> None:
     with torch.inference_mode():
         wanted = functional.interpolate(x, scale_factor=2, mode="nearest")
         wanted = functional.glu(up.norm(up.conv(wanted)), dim=1)
-        torch.testing.assert_close(folded.FoldedUp(up)(x), wanted, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(painters.FoldedUp(up)(x), wanted, rtol=1e-4, atol=1e-4)

@@ -164,7 +164,7 @@ def test_noise_and_caption_alone_decide() -> None:
 
 def test_evaluation_paints_as_one_batch_does() -> None:
     network, inputs = Generator(TINY).eval(), (*noise(TINY), *caption())
-    one_by_one, together = network(*inputs), network.together(*inputs)
+    one_by_one, together = network(*inputs), network.batched(*inputs)
     for field in ("mu", "logvar", "features"):
         torch.testing.assert_close(getattr(one_by_one, field), getattr(together, field))
     for field in ("pictures", "attention"):
@@ -177,7 +177,7 @@ def test_words_that_are_no_words_change_nothing() -> None:
     inputs = noise(TINY)
     others = words.clone()
     others.transpose(1, 2)[padding] = 7.0
-    for paint in (network.eval(), network.together):
+    for paint in (network.eval(), network.batched):
         first, second = (paint(*inputs, w, sentence, padding) for w in (words, others))
         assert torch.equal(first.pictures[-1], second.pictures[-1])
 

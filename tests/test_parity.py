@@ -48,7 +48,7 @@ class Original:
 
     def paint_in_training_batch(self, samples: list[dict[str, Tensor]], length: int):
         """As paint, but with all captions in one batch, as in training."""
-        together = self.generator.together, self.text.together
+        together = self.generator.batched, self.text.batched
         self.generator.forward, self.text.forward = together
         try:
             return self.paint(samples, length)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from scripts.attngan.generator import Generator, GeneratorConfig, as_codes
 from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
-from scripts.attngan.quick import quicken
+from scripts.attngan.transposed import use_transposed
 from scripts.captioner.network import Captioner, CaptionerConfig
 from scripts.efficientnet import EfficientNetLite0
 from scripts.errors import UserError
@@ -272,7 +272,7 @@ def test_the_quick_generator_is_the_plain_one():
     plain(*inputs)  # other statistics than those it begins with
     wanted = [picture.detach() for picture in plain.eval()(*inputs).pictures]
     names = list(plain.state_dict())
-    quick = quicken(plain)
+    quick = use_transposed(plain)
     assert list(quick.state_dict()) == names
     for one, other in zip(quick(*inputs).pictures, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)

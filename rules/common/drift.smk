@@ -49,10 +49,10 @@ def truth_of(wildcards):
 @exit_on_user_error
 def meaning_files(wildcards):
     """The DAMSM's encoders, of a bundle that has both."""
-    eyes = bundle_of(wildcards).eyes
+    damsm = bundle_of(wildcards).damsm
     return (
-        [str(path) for path in eyes.files("text_encoder", "image_encoder")]
-        if eyes
+        [str(path) for path in damsm.files("text_encoder", "image_encoder")]
+        if damsm
         else []
     )
 

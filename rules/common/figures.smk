@@ -12,8 +12,8 @@ def library_pictures(_):
     if not os.path.isdir(folder):
         raise UserError(f"config: library: there is no folder {folder}.")
     found = [
-        os.path.join(place, file)
-        for place, _, files in os.walk(folder)
+        os.path.join(parent, file)
+        for parent, _, files in os.walk(folder)
         for file in files
         if file.lower().endswith(chains.PICTURES) and not file.startswith(".")
     ]
@@ -26,12 +26,12 @@ def library_pictures(_):
 def library_index(wildcards):
     check_links("library")
     bundle = bundle_of(wildcards)
-    if not bundle.eyes:
+    if not bundle.damsm:
         raise UserError(
             f"{bundle.folder}/bundle.yaml: this bundle has no image_encoder, which tells what "
             "pictures mean; related pictures need one."
         )
-    return f"results/library/{bundle.eyes.name}.npz"
+    return f"results/library/{bundle.damsm.name}.npz"
 
 
 def bundle_of_library(wildcards):
@@ -58,7 +58,7 @@ def all_figures(_):
     related = [
         f"results/{image}/related.png"
         for image in every_chain(None)
-        if bundle.eyes
+        if bundle.damsm
         and not str(base_files().find(image)).lower().endswith(chains.TEXT)
     ]
     return (

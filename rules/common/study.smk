@@ -11,7 +11,7 @@ STUDY_TABLES = [  # that its page shows
 
 
 @exit_on_user_error
-def study_chains(_=None):
+def chains_of_study(_=None):
     """The chains of the study, once it is known that all can be played."""
     check_links("study")
     names = studied.names(
@@ -32,32 +32,34 @@ def study_chains(_=None):
 
 @exit_on_user_error
 def study_tables(_):
-    return [f"results/{name}/drift.tsv" for name in study_chains()]
+    return [f"results/{name}/drift.tsv" for name in chains_of_study()]
 
 
 @exit_on_user_error
 def study_vectors(_):
     """The vectors of all chains, in the order in which chains.tsv has them."""
-    played = [f"results/{name}/vectors.npz" for name in study_chains()]
+    played = [f"results/{name}/vectors.npz" for name in chains_of_study()]
     return played + [table.replace(".tsv", ".npz") for table in imported_tables(None)]
 
 
 @exit_on_user_error
 def study_truth(_):
     """What is known to be in the study's bases, by image."""
-    images = {chain_called(name).image for name in study_chains()}
+    images = {chain_called(name).image for name in chains_of_study()}
     rows = known_truth().rows
     return {image: dict(rows[image]) for image in sorted(images & set(rows))}
 
 
 @exit_on_user_error
 def study_bases(_=None):
-    return [str(base_files().find(chain_called(name).image)) for name in study_chains()]
+    return [
+        str(base_files().find(chain_called(name).image)) for name in chains_of_study()
+    ]
 
 
 @exit_on_user_error
 def imported_tables(_):
-    bundles = {chain_called(name).played_by for name in study_chains()}
+    bundles = {chain_called(name).played_by for name in chains_of_study()}
     studied.check_imported(STUDY["imported"], bundles)
     return [
         f"results/study/imported/{number}.tsv"
@@ -76,10 +78,10 @@ def imported_files(wildcards):
     if not os.path.isdir(folder):
         raise UserError(f"config: study.imported: there is no folder {folder}.")
     return sorted(
-        os.path.join(place, file)
-        for place, _, files in os.walk(folder)
+        os.path.join(parent, file)
+        for parent, _, files in os.walk(folder)
         for file in files
-        if not file.startswith(".") and os.path.isfile(os.path.join(place, file))
+        if not file.startswith(".") and os.path.isfile(os.path.join(parent, file))
     )
 
 
@@ -118,14 +120,14 @@ def played_chains(_):
             [Path(f"results/{name}/round{n}.txt") for n in rounds],
             [Path(f"results/{name}/round{n}.png") for n in rounds],
         )
-        for name, base in zip(study_chains(), study_bases(), strict=True)
+        for name, base in zip(chains_of_study(), study_bases(), strict=True)
     ]
 
 
 def every_round(ending):
     return [
         f"results/{name}/round{n}.{ending}"
-        for name in study_chains()
+        for name in chains_of_study()
         for n in range(1, config["rounds"] + 1)
     ]
 

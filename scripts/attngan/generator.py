@@ -229,21 +229,21 @@ class Generator(nn.Module):
         Raises ValueError, in evaluation mode, if a caption has no words at all.
         """
         if self.training:
-            return self.together(z, eps, words, sentence, padding)
+            return self.batched(z, eps, words, sentence, padding)
         if padding.all(dim=1).any():
             raise ValueError("a caption without words cannot be painted")
         if len(padding) == 1 and not padding.any():
-            return self.together(z, eps, words, sentence, padding)
+            return self.batched(z, eps, words, sentence, padding)
         alone = zip(z.split(1), eps.split(1), words, sentence.split(1), ~padding, strict=True)
         paintings = [
-            self.together(
+            self.batched(
                 z, eps, words[None, :, real], sentence, padding.new_zeros(1, int(real.sum()))
             )
             for z, eps, words, sentence, real in alone
         ]
         return gather(paintings, padding)
 
-    def together(
+    def batched(
         self, z: Tensor, eps: Tensor, words: Tensor, sentence: Tensor, padding: Tensor
     ) -> Painting:
         """As forward, with all captions in one batch, whose makeup touches the last bits."""

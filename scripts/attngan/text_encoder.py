@@ -56,12 +56,12 @@ class TextEncoder(nn.Module):
         if not all(1 <= length <= ids.shape[1] for length in lengths.tolist()):
             raise ValueError(f"lengths {lengths.tolist()} must be from 1 to {ids.shape[1]}")
         if self.training:
-            return self.together(ids, lengths)
-        read = [self.together(*row) for row in zip(ids.split(1), lengths.split(1), strict=True)]
+            return self.batched(ids, lengths)
+        read = [self.batched(*row) for row in zip(ids.split(1), lengths.split(1), strict=True)]
         words, sentences = zip(*read, strict=True)
         return torch.cat(words), torch.cat(sentences)
 
-    def together(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def batched(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """As forward, with all captions in one batch, whose makeup touches the last bits."""
         embedded = self.dropout(self.embedding(ids))  # (B, T, E)
         packed = pack_padded_sequence(

@@ -57,7 +57,7 @@ def write(
         judge=Judge.called(judge),
     )
     write_rows(table_of(played, known, truth), table)
-    with written(vectors) as half, half.open("wb") as file:
+    with written(vectors) as part, part.open("wb") as file:
         np.savez(file, **vectors_of(played))
 
 
@@ -133,11 +133,11 @@ def table_of(
     if said and played.base_pixels is None:
         truth = said[0]  # the base text itself
     rows: list[Row] = []
-    for place, caption in enumerate(played.captions):
-        row: Row = {"round": place + 1, "caption": caption}
-        row |= {name: measure.of(played, place) for name, measure in MEASURES.items()}
+    for index, caption in enumerate(played.captions):
+        row: Row = {"round": index + 1, "caption": caption}
+        row |= {name: measure.of(played, index) for name, measure in MEASURES.items()}
         for name in attributes.signs if attributes else ():
-            value, first, true = said[place][name], said[0][name], (truth or {}).get(name)
+            value, first, true = said[index][name], said[0][name], (truth or {}).get(name)
             row[name] = value or None
             row[f"{name}_kept"] = int(value == first) if first else None
             row[f"{name}_base"] = true or None

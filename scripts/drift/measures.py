@@ -38,7 +38,7 @@ class Played:
     judged_base: np.ndarray | None = None
 
 
-Figure = Callable[[Played, int], float | int | None]  # of a chain, of the round of this place
+Figure = Callable[[Played, int], float | int | None]  # of a chain, the index of its round
 
 
 @dataclass(frozen=True)
@@ -57,21 +57,21 @@ class Measure:
 
 
 def _words(part: str, back: bool) -> Figure:
-    def count(played: Played, place: int) -> int | None:
-        other = place - 1 if back else 0
+    def count(played: Played, index: int) -> int | None:
+        other = index - 1 if back else 0
         if other < 0:
             return None
-        return getattr(texts.change(played.captions[place], played.captions[other]), part)
+        return getattr(texts.change(played.captions[index], played.captions[other]), part)
 
     return count
 
 
 def _bleu(back: bool) -> Figure:
-    def score(played: Played, place: int) -> float | None:
-        other = place - 1 if back else 0
+    def score(played: Played, index: int) -> float | None:
+        other = index - 1 if back else 0
         if other < 0:
             return None
-        return texts.bleu(played.captions[place], played.captions[other])
+        return texts.bleu(played.captions[index], played.captions[other])
 
     return score
 
@@ -82,14 +82,14 @@ def _cosine(one: np.ndarray | None, other: np.ndarray | None) -> float | None:
     return float(one @ other)
 
 
-def _at(vectors: Vectors, place: int) -> np.ndarray | None:
-    return vectors[place] if vectors is not None and 0 <= place < len(vectors) else None
+def _at(vectors: Vectors, index: int) -> np.ndarray | None:
+    return vectors[index] if vectors is not None and 0 <= index < len(vectors) else None
 
 
-def _pixels(played: Played, place: int) -> float | None:
-    if played.base_pixels is None or place >= len(played.pixels):
+def _pixels(played: Played, index: int) -> float | None:
+    if played.base_pixels is None or index >= len(played.pixels):
         return None
-    return alike(played.pixels[place], played.base_pixels)
+    return alike(played.pixels[index], played.base_pixels)
 
 
 COSINE = (-1.0, 1.0)

@@ -32,8 +32,8 @@ def draw(
     Pictures keep their pixels. Raises UserError as `generate` does.
     """
     sentence, _ = caption_to_paint(text, bundle)
-    place = choose_device(device)
-    pictures = paint(sentence, chain, round_, bundle, place, threads, range(number), batch)
+    device = choose_device(device)
+    pictures = paint(sentence, chain, round_, bundle, device, threads, range(number), batch)
     with written(out) as part:
         compose(pictures, sentence).save(part, format="PNG")
 

@@ -57,7 +57,7 @@ def index(
             new += 1
         rows.append((picture, content, *known[content]))
     names, digests, meanings, all_pixels = zip(*rows, strict=True)
-    with written(out) as half, half.open("wb") as file:
+    with written(out) as part, part.open("wb") as file:
         np.savez(
             file,
             eyes=np.array(eyes),
@@ -114,8 +114,8 @@ def draw(
         )
         for title, score in rows
     ]
-    with written(out) as half:
-        compose(picture, best).save(half, format="PNG")
+    with written(out) as part:
+        compose(picture, best).save(part, format="PNG")
 
 
 def _compute_on(threads: int) -> None:

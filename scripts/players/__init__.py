@@ -184,7 +184,7 @@ class Painter(Player):
 
     @property
     def no_attention(self) -> str:
-        """Why there are no attention maps, as half a sentence; empty if there are."""
+        """Why there are no attention maps, as part a sentence; empty if there are."""
         return f"a painter of the kind {self.kind} has none"
 
     def look(self, caption: str, chance: Generator, device: str) -> Looked:

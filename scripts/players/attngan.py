@@ -29,7 +29,7 @@ class AttnGan(Painter):
     kind = "attngan"
     memory = 3000
     played = ("text_encoder", "generator")
-    code = ("scripts.players.attngan", "scripts.attngan.text_encoder", "scripts.attngan.folded")
+    code = ("scripts.players.attngan", "scripts.attngan.text_encoder", "scripts.attngan.optimize")
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class AttnGan(Painter):
             tokens = torch.nn.functional.pad(tokens, (0, -tokens.shape[1] % WORDS))
         padding = (torch.arange(tokens.shape[1]) >= lengths[:, None]).to(device)  # (B, T)
         # A caption alone is painted as ever; many, all at once.
-        paint = painter if len(ids) == 1 else painter.together
+        paint = painter if len(ids) == 1 else painter.batched
         with torch.inference_mode():
             words, sentences = reader(tokens.to(device), lengths)  # (B, D, T), (B, D)
             painting = paint(z, eps, words, sentences, padding)

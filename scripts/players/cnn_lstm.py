@@ -24,7 +24,7 @@ class CnnLstm(Captioner):
     kind = "cnn_lstm"
     samples = True
     memory = 2000
-    code = ("scripts.players.cnn_lstm", "scripts.captioner.quick")
+    code = ("scripts.players.cnn_lstm", "scripts.captioner.optimize")
 
     @property
     def files(self) -> list[Path]:

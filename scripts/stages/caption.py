@@ -108,19 +108,19 @@ def describe(
     import torch
 
     torch.set_num_threads(threads)  # this thread's
-    player, place = bundle.captioner, choose_device(device)
+    player, device = bundle.captioner, choose_device(device)
     passage = channel.Passage.read(chain.passage, chain.name) if chain else channel.Passage()
     if passage.channel and round_ > 1:
         picture = channel.picture_through(picture, passage.channel, _chance(chain, round_))
     if not passage.temperature:
 
         def work(pictures: list[Image.Image]) -> list[list[Said]]:
-            return player.describe(pictures, place, beam)
+            return player.describe(pictures, device, beam)
 
-        network = (*player.identity, place, beam)
-        return batches.play(network, work, [picture], batches.size(place, batch))[0]
+        network = (*player.identity, device, beam)
+        return batches.play(network, work, [picture], batches.size(device, batch))[0]
     drawn = Sampling(passage.temperature, passage.top_p, _chance(chain, round_)("caption"))
-    return player.sample(picture, place, drawn)
+    return player.sample(picture, device, drawn)
 
 
 def _chance(chain: Chain, round_: int) -> channel.Chance:

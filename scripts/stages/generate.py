@@ -56,8 +56,8 @@ def generate(
     if the caption has no word that the generator knows, or the device is not there.
     """
     sentence, reading = caption_to_paint(text, bundle)
-    place = choose_device(device)
-    [image] = paint(sentence, chain, round_, bundle, place, threads, batch=batch)
+    device = choose_device(device)
+    [image] = paint(sentence, chain, round_, bundle, device, threads, batch=batch)
     made = {
         "chain": chain.name,
         "image": chain.image,
@@ -76,8 +76,8 @@ def generate(
         "players": {player.role: player.provenance() for player in bundle.players},
         "size": list(image.size),
         "pixels_sha256": hashlib.sha256(image.tobytes()).hexdigest(),
-        "device": place,
-        "batch": batches.size(place, batch),
+        "device": device,
+        "batch": batches.size(device, batch),
         "versions": versions(bundle),
         "recipe": recipe,
     }
@@ -91,7 +91,7 @@ def paint(
     chain: Chain,
     round_: int,
     bundle: Bundle,
-    place: str,
+    device: str,
     threads: int,
     candidates: Iterable[int] = (0,),
     batch: int = 1,
@@ -107,12 +107,12 @@ def paint(
 
     def work(turns: list[tuple[str, Callable[[], Generator]]]) -> list[Image.Image]:
         captions, draws = zip(*turns, strict=True)
-        return painter.paint(captions, [draw() for draw in draws], place)
+        return painter.paint(captions, [draw() for draw in draws], device)
 
     # Generators are made anew for each attempt, since painting uses them up.
     turns = [(caption, partial(chance, chain, round_, candidate)) for candidate in candidates]
-    network = (*painter.identity, place)
-    return batches.play(network, work, turns, batches.size(place, batch))
+    network = (*painter.identity, device)
+    return batches.play(network, work, turns, batches.size(device, batch))
 
 
 def chance(chain: Chain, round_: int, candidate: int = 0) -> Generator:

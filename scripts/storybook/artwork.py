@@ -180,8 +180,8 @@ def fetch(style: str, destination: Path | str) -> None:
             raise UserError(f"{package} is not the package we know: its sha512 is {digest}.")
         with tarfile.open(archive) as tar:
             icons = tar.extractfile("package/icons.json")
-            with written(destination) as half:
-                half.write_bytes(icons.read())
+            with written(destination) as part:
+                part.write_bytes(icons.read())
 
 
 class Artwork:

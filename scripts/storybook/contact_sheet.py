@@ -50,5 +50,5 @@ def draw(artwork: Iterable[Path | str], sheet: Path | str) -> None:
         for index, scene in enumerate(scenes_of(kind)):
             picture, _ = renderer.render(scene)
             page.paste(picture, (left + index * SIDE, top + LABEL))
-    with written(sheet) as half:
-        page.save(half, format="PNG", optimize=True)
+    with written(sheet) as part:
+        page.save(part, format="PNG", optimize=True)

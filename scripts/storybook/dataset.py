@@ -112,7 +112,7 @@ def write_pictures(records: Path | str, drawn: Iterable[tuple[Image.Image, dict]
     """Write pictures beside the list of their records, `records`, which gets their paths."""
     folder = Path(records).parent
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    with written(records) as half, half.open("w", encoding="utf-8") as lines:
+    with written(records) as part, part.open("w", encoding="utf-8") as lines:
         for index, (picture, record) in enumerate(drawn):
             name = f"pictures/{index:06}.png"
             picture.save(folder / name, compress_level=1)
@@ -158,11 +158,11 @@ def write_study(
     for path in pictures:
         scene, told = next(others)
         picture, _ = renderer.render(scene)
-        with written(path) as half:
-            picture.save(half, format="PNG", optimize=True)
+        with written(path) as part:
+            picture.save(part, format="PNG", optimize=True)
         known.append({"image": Path(path).stem, "caption": told[0]})
     for path in texts:
         told = next(others)[1]
-        with written(path) as half:
-            half.write_text(told[0] + "\n", encoding="utf-8")
+        with written(path) as part:
+            part.write_text(told[0] + "\n", encoding="utf-8")
     write_rows(known, truth)

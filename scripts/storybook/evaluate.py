@@ -301,7 +301,7 @@ def measure(scenes: Scenes, judge: Path | str, bundle: Bundle, table: Path | str
         ("painted pictures", 1000, "KID", distances["painted"]),
         ("rendered scenes", 1000, "KID", distances["rendered"]),
     ]
-    with written(table) as half, half.open("w", encoding="utf-8") as lines:
+    with written(table) as part, part.open("w", encoding="utf-8") as lines:
         lines.write("who\tnumber\twhat\tfigure\n")
         lines.writelines(f"{who}\t{number}\t{what}\t{x:.4f}\n" for who, number, what, x in rows)
 

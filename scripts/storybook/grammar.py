@@ -291,5 +291,5 @@ def write_attributes(path: Path | str) -> None:
         "# expression. The first value whose expression is found is what a caption says. Made by\n"
         "# `snakemake training/storybook/attributes.yaml` from the storybook's grammar.\n"
     )
-    with written(path) as half:
-        half.write_text(about + yaml.safe_dump(attributes(), sort_keys=False, width=100))
+    with written(path) as part:
+        part.write_text(about + yaml.safe_dump(attributes(), sort_keys=False, width=100))

@@ -39,28 +39,28 @@ def table(
             measure = CURVES.get(column)
             means, without = intervals.linked(values, lengths, bases)
             levels = chance.levels(group, column) if chance else {}
-            for place in np.flatnonzero(np.isfinite(means)):
-                at = np.isfinite(values[:, place])
+            for index in np.flatnonzero(np.isfinite(means)):
+                at = np.isfinite(values[:, index])
                 interval = intervals.about(
-                    float(means[place]),
-                    without[:, place],
+                    float(means[index]),
+                    without[:, index],
                     int(at.sum()),
                     measure.limits if measure else (0.0, 1.0),
                     share=measure is None,
                 )
-                trivial = place == 0 and (measure.trivial if measure else column.endswith("_kept"))
+                trivial = index == 0 and (measure.trivial if measure else column.endswith("_kept"))
                 found.append(
                     {
                         "bundle": bundle,
                         "first": first,
                         "measure": column,
-                        "round": int(place) + 1,
+                        "round": int(index) + 1,
                         "chains": int(at.sum()),
                         "bases": len(set(bases[at])),
                         "mean": interval.value,
                         "low": None if trivial else interval.low,
                         "high": None if trivial else interval.high,
-                        "chance": levels.get(int(place) + 1),
+                        "chance": levels.get(int(index) + 1),
                     }
                 )
     return found

@@ -89,7 +89,7 @@ def _export(chains: Sequence[Played], folder: Path) -> None:
             else:
                 _put(file, root / f"gen-{generation}" / f"{chain.name}.png")
     for table, told in tables.items():
-        with written(table) as half, half.open("w", encoding="utf-8", newline="") as lines:
+        with written(table) as part, part.open("w", encoding="utf-8", newline="") as lines:
             csv.writer(lines).writerows([("filename", "caption"), *told])
 
 
@@ -103,13 +103,13 @@ def write_truth(truth: Mapping[str, Mapping[str, str]], table: Path) -> None:
     write_rows(rows, table)
 
 
-def _put(picture: Path, place: Path) -> None:
+def _put(picture: Path, path: Path) -> None:
     """Copies a picture, or writes it as PNG if it is none."""
-    place.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     if picture.suffix.lower() == ".png":
-        shutil.copyfile(picture, place)
+        shutil.copyfile(picture, path)
     else:
-        open_picture(picture).save(place)
+        open_picture(picture).save(path)
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,8 @@ def read(folder: Path | str) -> list[Taken]:
                 if root.is_dir():
                     chains += _read_chains(root, first, Path(folder))
     except OSError as error:
-        place = error.filename or folder
-        raise UserError(f"{place}: this cannot be read ({error.strerror}).") from None
+        path = error.filename or folder
+        raise UserError(f"{path}: this cannot be read ({error.strerror}).") from None
     if not chains:
         raise UserError(
             f"{folder}: no chains here; expected text-first/gen-0.csv or image-first/gen-0/."
@@ -151,11 +151,11 @@ def _read_chains(root: Path, first: str, folder: Path) -> list[Taken]:
     generations: list[dict[str, str | Path]] = []
     for number in range(last + 1):
         is_text = (number % 2 == 0) == (first == "text")
-        place = root / (f"gen-{number}.csv" if is_text else f"gen-{number}")
-        if not place.exists():
-            raise UserError(f"{place} is missing, while there is a gen-{last}.")
-        _check_inside(place, folder)
-        generations.append(_captions(place) if is_text else _pictures(place, folder))
+        path = root / (f"gen-{number}.csv" if is_text else f"gen-{number}")
+        if not path.exists():
+            raise UserError(f"{path} is missing, while there is a gen-{last}.")
+        _check_inside(path, folder)
+        generations.append(_captions(path) if is_text else _pictures(path, folder))
     if len(generations) < 2:
         raise UserError(f"{root}: nothing comes after generation 0; there is nothing to measure.")
     for number, generation in enumerate(generations):
@@ -289,5 +289,5 @@ def measure_taken(
         kept.append(vectors_of(played))
     write_rows(rows, out)
     if vectors:
-        with written(vectors) as half, half.open("wb") as file:
+        with written(vectors) as part, part.open("wb") as file:
             np.savez(file, **packed(kept))

@@ -80,8 +80,8 @@ def write(folder: Path | str, out: Path | str) -> None:
         "Attraction (Perez et al.): last = m · first + k over chains.",
         markdown(tables["attraction"]),
     ]
-    with written(out) as half:
-        half.write_text("\n\n".join(filter(None, parts)) + "\n", encoding="utf-8")
+    with written(out) as part:
+        part.write_text("\n\n".join(filter(None, parts)) + "\n", encoding="utf-8")
 
 
 def played(rows: list[Row]) -> str:

@@ -25,9 +25,9 @@ def table(rows: Iterable[Row], columns: Iterable[str]) -> list[Row]:
             if not len(times):
                 continue
             survives, without = kaplan_meier(times, lost, bases)
-            for place, share in enumerate(survives):
-                round_ = place + 1
-                interval = intervals.about(float(share), without[:, place], len(times), share=True)
+            for index, share in enumerate(survives):
+                round_ = index + 1
+                interval = intervals.about(float(share), without[:, index], len(times), share=True)
                 trivial = round_ == 1 and column.endswith("_kept")
                 found.append(
                     {

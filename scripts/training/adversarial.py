@@ -18,8 +18,8 @@ from scripts.attngan.damsm import sentence_loss, words_loss
 from scripts.attngan.discriminator import Discriminator
 from scripts.attngan.generator import Generator, GeneratorConfig
 from scripts.attngan.image_encoder import ImageEncoder
-from scripts.attngan.quick import quicken
 from scripts.attngan.text_encoder import TextEncoder
+from scripts.attngan.transposed import use_transposed
 from scripts.training import samples
 from scripts.training.dataset import Batch, CaptionedPictures
 from scripts.training.half import half
@@ -77,7 +77,7 @@ def train(
     painted just so (`anchor`).
     """
     torch.manual_seed(seed)
-    network = quicken(Generator(config))
+    network = use_transposed(Generator(config))
     calm(network.conditioning.linear.bias, config.condition)
     if start is not None:
         network.load_state_dict(start.state_dict())

@@ -27,5 +27,5 @@ def draw(table: Path, picture: Path) -> None:
             panel.set_yscale("log")
     axes[-1].set_xlabel("batches")
     axes[0].set_title(f"Losses of {table.parent.name}, means of 100 batches")
-    with written(picture) as half:
-        figure.savefig(half, format="png", dpi=100)
+    with written(picture) as part:
+        figure.savefig(part, format="png", dpi=100)

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scripts.attngan.generator import Generator, GeneratorConfig, as_codes
-from scripts.attngan.quick import quicken
 from scripts.attngan.text_encoder import TextEncoder
+from scripts.attngan.transposed import use_transposed
 from scripts.errors import UserError
 from scripts.training import samples
 from scripts.training.damsm import numbered, padding_of
@@ -58,7 +58,7 @@ def train_first(
     """
     _check_codes(dataset, config)
     torch.manual_seed(seed)
-    network = quicken(Generator(replace(config, stages=1))).to(device)
+    network = use_transposed(Generator(replace(config, stages=1))).to(device)
     calm(network.conditioning.linear.bias, config.condition)
     learners = (dataset, vocabulary, text, config)
     network = _first(network, *learners, folder / "first", (0, 1), steps, batch, rate, seed, texts)
@@ -153,7 +153,7 @@ def train_next(
     """
     torch.manual_seed(seed)
     stages = earlier.config.stages + 1
-    network = quicken(Generator(replace(config, stages=stages))).to(device)
+    network = use_transposed(Generator(replace(config, stages=stages))).to(device)
     network.load_state_dict(earlier.state_dict(), strict=False)
     stage, paint = network.later[-1].train(), network.paint[-1].train()
     learning = torch.nn.ModuleDict({"stage": stage, "paint": paint})
@@ -165,7 +165,7 @@ def train_next(
     for seen in run.progress.batches(dataset, batch // PARTS, seed):
         z, eps, words, sentence, padding = inputs_of(seen, vocabulary, text, config, device)
         with torch.no_grad(), half(device):
-            before = earlier.together(z, eps, words, sentence, padding).features  # (B, F, S, S)
+            before = earlier.batched(z, eps, words, sentence, padding).features  # (B, F, S, S)
         wanted = torch.cat([shrink(seen.pictures, side), weights_of(seen, side)], dim=1).to(device)
         before, wanted = crop(before.repeat(PARTS, 1, 1, 1), wanted.repeat(PARTS, 1, 1, 1))
         with half(device):
@@ -200,7 +200,7 @@ def train_reader(
     stages that have learnt before. Goes on from `folder`.
     """
     torch.manual_seed(seed)
-    network = quicken(Generator(config)).to(device)
+    network = use_transposed(Generator(config)).to(device)
     if earlier is not None:
         network.load_state_dict(earlier.state_dict())
     stage, paint = network.later[number - 2].train(), network.paint[number - 1].train()
@@ -242,7 +242,7 @@ def tune(
     Each picture gives one part, which all later stages refine in turn. Goes on from `folder`.
     """
     torch.manual_seed(seed)
-    network = quicken(network).to(device).eval()
+    network = use_transposed(network).to(device).eval()
     later = torch.nn.ModuleDict({"later": network.later, "paint": network.paint[1:]}).train()
     run = Optimization(later, folder, steps, rate / 2, STYLE)
     shown = inputs_of(dataset.batch(samples.SHOWN, seed, -1), vocabulary, text, config, device)
@@ -335,7 +335,7 @@ def inputs_of(
     eps = torch.randn(len(z), config.condition)
     ids, lengths = numbered(seen.captions, vocabulary)
     with torch.set_grad_enabled(learning):
-        words, sentence = text.together(ids.to(device), lengths)
+        words, sentence = text.batched(ids.to(device), lengths)
     padding = padding_of(lengths, ids.shape[1]).to(device)
     return z.to(device), eps.to(device), words, sentence, padding
 

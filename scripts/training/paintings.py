@@ -33,7 +33,7 @@ def paint(
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     sizes, device = painter.config, painter.conditioning.linear.weight.device
     chance = torch.Generator().manual_seed(seed)
-    with written(records) as half, half.open("w", encoding="utf-8") as lines:
+    with written(records) as part, part.open("w", encoding="utf-8") as lines:
         for index in range(number):
             drawn = dataset.batch(1, seed, index)
             ids, lengths = numbered(drawn.captions, vocabulary)

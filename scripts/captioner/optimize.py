@@ -7,7 +7,7 @@ from scripts import backbones, packed, winograd
 from scripts.captioner.network import Captioner, Decoder, State
 
 
-class QuickDecoder(Decoder):
+class FastDecoder(Decoder):
     """A decoder for a CPU, with less to move at each word.
 
     For a single step, `nn.LSTM` rearranges its weights, which takes longer than the step itself;
@@ -37,13 +37,13 @@ class QuickDecoder(Decoder):
         return self.linear(inputs), (hidden, cell)
 
 
-def as_played(network: Captioner, device: str) -> Captioner:
+def optimize(network: Captioner, device: str) -> Captioner:
     """The same captioner with all that makes it faster on a device, in place."""
     backbones.fold(network.encoder.backbone)
     if packed.possible(device):
         seen = (1, 3, network.config.size, network.config.size)
-        winograd.quicken(network.encoder, packed.sizes(network.encoder, seen))
+        winograd.optimize(network.encoder, packed.sizes(network.encoder, seen))
         packed.pack(network.encoder, seen)
-        network.decoder = QuickDecoder(network.decoder)
+        network.decoder = FastDecoder(network.decoder)
     backbones.channels_last(network.encoder.backbone)  # what is packed needs no other copy
     return network

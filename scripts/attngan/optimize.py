@@ -2,8 +2,8 @@
 
 Batch normalisation in evaluation mode is a scale and a shift for each channel, which the weights of
 the layer before it can carry. A nearest doubling and the 3 x 3 convolution behind it are one
-transposed convolution (`quick.SPREAD`). The results are those of the plain generator but for the
-order of sums.
+transposed convolution (`transposed.SPREAD`). The results are those of the plain generator
+but for the order of sums.
 """
 
 import torch
@@ -13,7 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from scripts import packed, winograd
 from scripts.attngan.generator import FIRST_SIDE, FirstStage, Generator, Mapping, Residual, Up
-from scripts.attngan.quick import SPREAD
+from scripts.attngan.transposed import SPREAD
 
 
 class FoldedUp(nn.Module):
@@ -93,11 +93,11 @@ def fold(network: Generator) -> Generator:
     return network.to(memory_format=torch.channels_last)
 
 
-def as_played(network: Generator, device: str) -> Generator:
+def optimize(network: Generator, device: str) -> Generator:
     """The same generator with all that makes it faster on a device, in place."""
     fold(network)
     if packed.possible(device):
-        winograd.quicken(network)
+        winograd.optimize(network)
         # Behind the first stage, maps are large and weights are small.
         packed.pack(network.first, (1, network.config.noise), (1, network.config.condition))
     return network

@@ -14,7 +14,7 @@ SPREAD = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 SMALL = 4  # side of maps that one product of matrices doubles sooner than a convolution does
 
 
-class QuickUp(nn.Module):
+class TransposedUp(nn.Module):
     """An Up whose doubling and convolution are one transposed convolution."""
 
     def __init__(self, up: Up) -> None:
@@ -37,9 +37,9 @@ class QuickUp(nn.Module):
         return functional.glu(self.norm(x), dim=1)
 
 
-def quicken(network: Generator) -> Generator:
+def use_transposed(network: Generator) -> Generator:
     """The same generator with its slow parts replaced by their equals, in place."""
     for name, part in list(network.named_modules()):
         if isinstance(part, Up):
-            network.set_submodule(name, QuickUp(part))
+            network.set_submodule(name, TransposedUp(part))
     return network
