@@ -4,7 +4,8 @@
 rule archive:
     """everything in results/ as one zip for a repository (Workflow RO-Crate)"""
     input:
-        whole_game,
+        game=whole_game,
+        figures=figures_asked_for,
     output:
         "results/archive.zip",
     localrule: True

@@ -5,6 +5,7 @@ rule page:
     """results/index.html: the page of all games"""
     input:
         strips=strips,
+        figures=figures_asked_for,
     output:
         page="results/index.html",
         data="results/index_files/data.js",
@@ -35,6 +36,7 @@ rule page_of_chain:
         base=chain_base,
         pictures=chain_pictures,
         texts=chain_texts,
+        figures=figures_asked_of,
     output:
         "results/{chain}/index.html",
     localrule: True

@@ -317,6 +317,19 @@ def test_damaged_results_are_left_out_and_nothing_else(results: Path):
     assert "empty" not in rounds
 
 
+def test_a_page_shows_the_figures_of_its_own_call(game: Game):
+    wanted = ("film.gif", "drift.svg", "candidates/round1.png")
+    figures = [f"results/cow/{name}" for name in wanted]
+    call = ("all", "results/cow/index.html", *figures)
+    game.play(*call, cores=2, candidates=2)
+    told = game.path("results", "index_files", "data.js").read_text()
+    alone = game.path("results", "cow", "index.html").read_text()
+    for page in (told, alone):
+        assert '"film.gif"' in page and '"drift.svg"' in page and '"candidates":[1]' in page
+    assert '"strip.png"' in told
+    assert game.call(*call, candidates=2).nothing
+
+
 def test_the_page_follows_the_games(game: Game):
     game.play("all")
     page = game.path("results", "index.html")

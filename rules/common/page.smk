@@ -1,5 +1,7 @@
 """What the rules of the page ask."""
 
+from collections import defaultdict
+
 from scripts.page import standing
 
 # What pages are made with: the modules, and the templates that they fill in.
@@ -19,6 +21,33 @@ def strips(_):
     """The strip of each base file's chain: it is made once all of the chain's rounds are there."""
     check_links("index_files")
     return [f"results/{image}/strip.png" for image in every_chain(None)]
+
+
+@exit_on_user_error
+def figures_asked_for(_):
+    """Figures that this call makes besides, of every chain: the page comes after them."""
+    return sorted(set().union(*asked_for().values()))
+
+
+@exit_on_user_error
+def figures_asked_of(wildcards):
+    """The same of one chain."""
+    return sorted(asked_for()[wildcards.chain])
+
+
+@lru_cache
+def asked_for():
+    """The paths of figures among the targets of this call, and behind them, by chain."""
+    wanted = [os.path.normpath(target) for target in workflow.dag_settings.targets]
+    wanted += all_figures(None) if "figures" in wanted else []
+    wanted += study_tables(None) if "study" in wanted else []
+    found = defaultdict(set)
+    for path in wanted:
+        if chain := standing.chain_of_figure(path):
+            found[chain].add(path)
+            if path.endswith("drift.svg"):
+                found[chain].add(path.replace("drift.svg", "drift.tsv"))
+    return found
 
 
 def stands_beside(_):
@@ -41,8 +70,8 @@ def stands_in(wildcards):
 
 def beyond(chain, planned):
     """What there is of a chain besides the rounds that the config asks for, if those are planned."""
-    figures = [name for name in chain.figures if name != "strip.png"]
-    more = [*figures, *chain.by_round.items()]
+    asked = {"strip.png", *(path.split("/", 2)[2] for path in asked_for()[chain.name])}
+    more = [figure for figure in chain.every_figure if figure not in asked]
     if chain.name not in planned or chain.farthest > config["rounds"]:
         more.append(chain.digest())
     return more

@@ -44,10 +44,28 @@ class Standing:
             records.read_if_sound(self.folder / f"round{round_}.json").get("unknown_words") or []
         )
 
+    @property
+    def every_figure(self) -> list[str]:
+        """The paths of its figures within its folder."""
+        rounds = [
+            f"{kind}/round{n}.png" for kind, numbers in self.by_round.items() for n in numbers
+        ]
+        return [*self.figures, *rounds]
+
     def digest(self) -> str:
         """A text that changes whenever a round is played again, or more of them are."""
         changed = os.stat(self.folder / f"round{self.farthest}.png").st_mtime_ns
         return f"{self.farthest} rounds, the last of {changed}"
+
+
+def chain_of_figure(path: str) -> str:
+    """The chain that results/<chain>/<figure> is of; empty if the path is none of a figure."""
+    match Path(path).parts:
+        case ("results", chain, name) if name in FIGURES:
+            return chain
+        case ("results", chain, kind, name) if kind in BY_ROUND and ROUND.fullmatch(name):
+            return chain
+    return ""
 
 
 def chain(folder: Path) -> Standing | None:
