@@ -25,6 +25,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("chain", "image", "caption", "source", "device", "recipe"), TEXT),
     **dict.fromkeys(("round", "candidate", "beam", "batch"), (int,)),
     "seed": (int, float),  # older versions took 100.0
+    **dict.fromkeys(("familiarity", "familiar"), (int, float)),
     **dict.fromkeys(("passage", "size", "others"), TEXTS),
     **dict.fromkeys(("words", "word_ids", "unknown_words"), (list, type(None))),
     **dict.fromkeys(("bundle", "versions", "players", "player"), TABLE),
@@ -66,6 +67,13 @@ def read_if_sound(path: Path | str) -> dict[str, Any]:
         return read(path)
     except UserError:
         return {}
+
+
+def unfamiliar(record: Mapping[str, Any]) -> str:
+    """What a caption's record tells of a base picture unlike those of the captioner's training."""
+    if record.get("familiarity", 0) >= record.get("familiar", 0):
+        return ""
+    return f"unlike anything {record.get('bundle', {}).get('name', 'the captioner')} was trained on"
 
 
 @dataclass(frozen=True)

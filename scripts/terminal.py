@@ -11,20 +11,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TextIO
 
 from scripts import records
 
 PAINTING = "generate"  # the rule whose end is the end of a round
-SILENT = {  # rules that are told otherwise
-    "caption",
-    "generate",
-    "strip",
-    "page",
-    "all",
-    "figures",
-    "refused",
-}  # rules told otherwise
+# Rules whose work is told otherwise.
+SILENT = {"caption", "generate", "strip", "page", "all", "figures", "refused"}
 MISTAKE = "Mistake"  # the exception that a UserError becomes in a rule
 FEW = 4  # paths named one by one at the end
 
@@ -104,6 +98,7 @@ class Handler(logging.Handler):
         self.jobs: dict[int, dict[str, Any]] = {}
         self.begun = time.monotonic()
         self.untold = 0  # mistakes whose job has not been reported as failed yet
+        self.strange: set[str] = set()  # what was told of unfamiliar base pictures
         self.failed = self.over = False
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -153,8 +148,22 @@ class Handler(logging.Handler):
         if job["rule"] == PAINTING:
             self._painted(job)
         else:
+            if job["rule"] == "caption" and job["wildcards"]["round"] == "1":
+                self._described(job)
             self.played.files.setdefault(job["rule"], []).extend(job["output"][:1])
         self.screen.advance()
+
+    def _described(self, job: dict[str, Any]) -> None:
+        """Tells once of each base picture that is unlike those the captioner was trained on."""
+        record = records.read_if_sound(job["output"][1])
+        base = Path(str(record.get("source", ""))).name
+        if (note := records.unfamiliar(record)) and f"{base}: {note}" not in self.strange:
+            self.strange.add(f"{base}: {note}")
+            self.screen.say(
+                f"{base}: this picture is {note}, so its captions are guesses (familiarity"
+                f" {record['familiarity']:.2f}; {record['familiar']:.2f} is the least of familiar"
+                " ones). For photographs, play with a larger bundle: see README.md."
+            )
 
     def _painted(self, job: dict[str, Any]) -> None:
         chain, round_ = job["wildcards"]["chain"], int(job["wildcards"]["round"])

@@ -23,7 +23,7 @@ from scripts.figures.typography import (
     wrap,
 )
 from scripts.files import written
-from scripts.records import read_if_sound
+from scripts.records import read_if_sound, unfamiliar
 from scripts.untrusted.pictures import open_picture
 from scripts.untrusted.texts import read_text
 
@@ -42,14 +42,15 @@ def draw(
     """Writes the strip of a chain as a PNG.
 
     `base` is a picture or, of a text-first chain, a text; `pictures` and `texts` are those of
-    rounds 1, 2, …, and so are `records`, which name the words that the painter does not know.
+    rounds 1, 2, …, and so are `records`, which name the words that the painter does not know. A
+    note beneath the base picture says if it was unfamiliar to the captioner.
     Raises UserError if a picture or a text cannot be read.
     """
     is_text = Path(base).suffix.lower() == TEXT
     first = _card(read_text(base)) if is_text else _fit(open_picture(base))
     panels = [first, *(_fit(open_picture(picture)) for picture in pictures)]
     captions = ["", *(read_text(text) for text in texts)]
-    notes = ["", *(_note(record) for record in records)] if records else []
+    notes = [_note_of_base(texts), *(_note(record) for record in records)] if records else []
     image = compose(panels, captions, notes)
     with written(out) as part:
         image.save(part, format="PNG")
@@ -59,6 +60,12 @@ def _note(record: Path | str) -> str:
     """What a round's record says of words that the painter does not know."""
     unknown = read_if_sound(record).get("unknown_words")
     return f"not known to the painter: {', '.join(unknown)}" if unknown else ""
+
+
+def _note_of_base(texts: Sequence[Path | str]) -> str:
+    """What the record of the first caption says of a base picture that is unfamiliar."""
+    first = Path(texts[0])
+    return unfamiliar(read_if_sound(first.parent / "captions" / first.with_suffix(".json").name))
 
 
 def compose(

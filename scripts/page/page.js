@@ -77,6 +77,7 @@
   // Words of the caption before that are gone, and words that the painter does not know.
   function losses(game, round) {
     const parts = [];
+    if (!round && game.unfamiliar) parts.push(element("p", { class: "note" }, game.unfamiliar));
     const before = earlier(game, round);
     if (before !== null) {
       const now = words(said(game, round));
@@ -134,7 +135,8 @@
     const name = round ? `${game.name}, round ${round}: ${said(game, round)}` : `${game.name}, base${game.text ? `: ${game.text}` : " picture"}`;
     const button = element("button", { class: "tile", type: "button", "aria-label": name, onclick: () => open(game, round) }, thumbnail(game, round));
     const item = element("li", {}, button, element("p", { class: "round", "aria-hidden": "true" }, label(round)));
-    if (round) item.append(caption(game, round), ...losses(game, round));
+    if (round) item.append(caption(game, round));
+    item.append(...losses(game, round));
     return item;
   }
 
@@ -392,7 +394,8 @@
         const shown = source ? element("img", { class: "thumb", src: source, alt: "", loading: "lazy" }) : element("span", { class: "thumb text", dir: "auto" }, game.text || "the base file is gone");
         const button = element("button", { class: "tile", type: "button", "aria-label": `Show ${label(at)}`, onclick: () => { begin(at); scrollTo(0, 0); } }, shown);
         const item = element("li", {}, button, element("p", { class: "round" }, label(at)));
-        if (at) item.append(caption(game, at), ...losses(game, at));
+        if (at) item.append(caption(game, at));
+        item.append(...losses(game, at));
         every.append(item);
       }
       if (next > last(game)) { more.disconnect(); end.remove(); }

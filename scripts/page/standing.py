@@ -52,6 +52,10 @@ class Standing:
         ]
         return [*self.figures, *rounds]
 
+    def unfamiliar(self) -> str:
+        """A note if the base picture is unlike those that the captioner was trained on."""
+        return records.unfamiliar(records.read_if_sound(self.folder / "captions" / "round1.json"))
+
     def digest(self) -> str:
         """A text that changes whenever a round is played again, or more of them are."""
         changed = os.stat(self.folder / f"round{self.farthest}.png").st_mtime_ns

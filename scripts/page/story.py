@@ -36,6 +36,7 @@ def tell(chain: Standing, base: Path | None, seed: int, bundle: str) -> dict[str
         "text": _base_text(base),
         "captions": captions,
         "unknown": unknown,
+        "unfamiliar": chain.unfamiliar(),
         "shown": thumbnails.shown(chain.rounds),
         "kept": [round(share, 3) for share in kept],
         "kept_of": kept_of,

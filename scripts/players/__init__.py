@@ -130,6 +130,15 @@ class Captioner(Player):
     role = "captioner"
     samples: ClassVar[bool] = False  # whether it can `sample`
 
+    @property
+    def familiar(self) -> float | None:
+        """The familiarity that pictures like those of its training have; None if not measured."""
+        return None
+
+    def familiarity(self, picture: Image, device: str) -> float:
+        """How much it finds in an RGB picture; of one that has a level of what is `familiar`."""
+        raise NotImplementedError
+
     def describe(self, pictures: Sequence[Image], device: str, beam: int = 1) -> list[list[Said]]:
         """For each RGB picture up to `beam` captions, the best first as the captioner ranks them.
 

@@ -34,6 +34,16 @@ class CnnLstm(Captioner):
     def is_fetched(self) -> bool:
         return "official" in self.bundle.settings
 
+    @property
+    def familiar(self) -> float | None:
+        return self.bundle.settings.get("familiar")
+
+    def familiarity(self, picture: Image.Image, device: str) -> float:
+        from scripts.captioner.familiarity import familiarity
+
+        network = self.bundle.network("captioner", device)
+        return familiarity(network, self._pixels([picture], device))
+
     def describe(
         self, pictures: Sequence[Image.Image], device: str, beam: int = 1
     ) -> list[list[Said]]:

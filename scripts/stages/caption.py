@@ -49,9 +49,20 @@ def caption(
     """
     found = {"source": str(source)}
     found |= hear(source, bundle, device, threads, beam, chain, round_, batch, note=_say)
+    if round_ == 1:
+        found |= how_familiar(source, bundle, device)
     write_json(record, found)
     with written(text) as part:
         part.write_bytes(f"{found['caption']}\n".encode())
+
+
+def how_familiar(source: Path | str, bundle: Bundle, device: str) -> dict[str, float]:
+    """What a record says of how familiar a base picture is, where the bundle has a level for it."""
+    player = bundle.captioner
+    if Path(source).suffix.lower() == TEXT or player.familiar is None:
+        return {}
+    score = player.familiarity(open_picture(source), choose_device(device))
+    return {"familiarity": round(score, 3), "familiar": player.familiar}
 
 
 def _say(note: str) -> None:

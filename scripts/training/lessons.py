@@ -412,7 +412,9 @@ def install(trained: Iterable[Path | str], bundle: Bundle, recipe: Recipe) -> No
             shutil.copyfile(part, half)
     if recipe.sizes:
         about = "# The sizes of training.yaml, written by `snakemake train` with the weights.\n"
-        sections = yaml.safe_dump(bundle.settings, sort_keys=False, width=100)
+        # What is familiar was measured of other weights.
+        settings = {name: what for name, what in bundle.settings.items() if name != "familiar"}
+        sections = yaml.safe_dump(settings, sort_keys=False, width=100)
         with written(bundle.folder / "bundle.yaml") as half:
             half.write_text(about + sections, encoding="utf-8")
 
