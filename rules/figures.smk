@@ -75,6 +75,7 @@ rule candidates:
         image=chain_image,
         seed=chain_seed,
         sizes=painter_settings,
+        weights=painter_contents,
         number=config["candidates"],
         code=painted_by("scripts.figures.candidates"),
         chain=untracked(chain_of),
@@ -119,6 +120,7 @@ rule attention:
         image=chain_image,
         seed=chain_seed,
         sizes=painter_settings,
+        weights=painter_contents,
         code=painted_by("scripts.figures.attention"),
         chain=untracked(chain_of),
         round=untracked(round_of),
@@ -178,6 +180,7 @@ rule related:
             caption="report/related.rst",
         ),
     params:
+        base=chain_content,
         code=RELATED_CODE,
         bundle=untracked(bundle_of),
     message:

@@ -26,6 +26,7 @@ rule caption:
     params:
         base=base_content,
         sizes=captioner_settings,
+        weights=captioner_contents,
         code=captioner_code,
         source=untracked(seen_path),
         chain=untracked(chain_of),
@@ -68,6 +69,7 @@ rule generate:
         image=chain_image,
         seed=chain_seed,
         sizes=painter_settings,
+        weights=painter_contents,
         code=painted_by(GENERATE),
         said=optional_input("said"),
         chain=untracked(chain_of),

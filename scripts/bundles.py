@@ -44,7 +44,7 @@ class Bundle:
     """
 
     folder: Path
-    settings: dict[str, Any]  # bundle.yaml, as written
+    settings: dict[str, Any]  # bundle.yaml, with the defaults that it leaves out
 
     @classmethod
     def read(cls, name: str, models: Path | str = "models") -> Bundle:
@@ -55,8 +55,9 @@ class Bundle:
             raise UserError(_unknown(name, Path(models)))
         said = settings.fit(settings.load(path))
         common = settings.load_schema(str(SCHEMA))
-        settings.check(said, schema(said, common, str(path)), str(path))
-        return cls(folder, said)
+        whole = schema(said, common, str(path))
+        settings.check(said, whole, str(path))
+        return cls(folder, settings.filled(said, whole))
 
     @property
     def name(self) -> str:
@@ -80,6 +81,12 @@ class Bundle:
             for path in (self.weights(part), self.weights(part).with_suffix(".txt"))
             if path.suffix != ".txt" or networks.PARTS[part].words
         ]
+
+    @property
+    def originals(self) -> list[Path]:
+        """The published files that its weights are converted from, which need not be there."""
+        parts = self.settings.get("official", {}).get("parts", {})
+        return [self.folder / name for names in parts.values() for name in names]
 
     @cached_property
     def words(self) -> Vocabularies:

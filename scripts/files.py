@@ -1,9 +1,12 @@
 """Files: their digests, and writing them whole or not at all."""
 
+import datetime
 import hashlib
 import json
 import os
+import shlex
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -11,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.errors import UserError
+
+CLOCKS_DIFFER = 24 * 3600  # seconds, of machines that share a folder
 
 
 @contextmanager
@@ -72,6 +77,33 @@ def digest(path: Path | str) -> str:
     """The sha256 of a file; read once in a process, unless it changes."""
     status = os.stat(path)
     return _digest(os.path.abspath(path), status.st_size, status.st_mtime_ns)
+
+
+@contextmanager
+def unchanged(*paths: Path | str) -> Iterator[None]:
+    """Raises UserError if a file changes in the meantime, since nobody knows which one was read.
+
+    Times would not tell later: what is made of the file is younger than the change.
+    """
+    before = [(path, digest(path)) for path in paths]
+    yield
+    for path, then in before:
+        if not os.path.exists(path) or digest(path) != then:
+            raise UserError(f"{path}: changed while it was read. Run the same command again.")
+
+
+def check_date(path: Path | str) -> None:
+    """Raises UserError if a file is dated in the future, by more than clocks differ.
+
+    All that is made of it would be older, and be made anew by every call.
+    """
+    changed = os.stat(path).st_mtime if os.path.exists(path) else 0
+    if changed > time.time() + CLOCKS_DIFFER:
+        date = f"{datetime.datetime.fromtimestamp(changed, datetime.UTC):%Y-%m-%d}"
+        raise UserError(
+            f"{path}: this file is dated {date}, in the future; all that is made of it would be"
+            f" made anew by every call. Give it today's date: touch {shlex.quote(str(path))}"
+        )
 
 
 @lru_cache(maxsize=100_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.errors import UserError
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from scripts.bundles import Bundle
     from scripts.words import Vocabulary
+
+
+COPIES = 2  # of the weights in memory while a network is loaded
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,25 @@ def configure(bundle: Bundle, part: str, vocabulary: Vocabulary | None = None) -
 
 
 def build(bundle: Bundle, part: str, vocabulary: Vocabulary | None = None) -> nn.Module:
-    """The network that bundle.yaml describes, with random weights. Raises as `configure`."""
+    """The network that bundle.yaml describes, with random weights. Raises as `described`."""
+    described(bundle, part, vocabulary)  # so that its weights are counted before they take memory
+    return _construct(bundle, part, vocabulary)
+
+
+def described(bundle: Bundle, part: str, vocabulary: Vocabulary | None = None) -> nn.Module:
+    """As `build`, but names and shapes only, without memory for weights.
+
+    Raises UserError as `configure`, or if its weights take more memory than this machine has.
+    """
+    import torch
+
+    with torch.device("meta"):
+        network = _construct(bundle, part, vocabulary)
+    _check_memory(bundle, part, network)
+    return network
+
+
+def _construct(bundle: Bundle, part: str, vocabulary: Vocabulary | None) -> nn.Module:
     config = configure(bundle, part, vocabulary)
     try:
         return _class(part)(config)
@@ -63,12 +85,18 @@ def build(bundle: Bundle, part: str, vocabulary: Vocabulary | None = None) -> nn
         raise _wrong(bundle, part, error) from None
 
 
-def described(bundle: Bundle, part: str, vocabulary: Vocabulary | None = None) -> nn.Module:
-    """As `build`, but names and shapes only, without memory for weights."""
-    import torch
+def _check_memory(bundle: Bundle, part: str, network: nn.Module) -> None:
+    """Raises UserError if the weights, and a copy while they are loaded, do not fit into memory."""
+    import psutil
 
-    with torch.device("meta"):
-        return build(bundle, part, vocabulary)
+    weights = sum(tensor.numel() for tensor in network.state_dict().values())
+    takes, has = COPIES * 4 * weights / 2**30, psutil.virtual_memory().total / 2**30
+    if takes > has:
+        raise UserError(
+            f"{bundle.folder}/bundle.yaml: {part}: these sizes make {weights:,} weights, which "
+            f"take {takes:,.0f} GiB of memory while they are loaded; this machine has "
+            f"{has:,.0f} GiB. Make the sizes smaller."
+        )
 
 
 def network(bundle: Bundle, part: str, device: str) -> nn.Module:
@@ -97,19 +125,34 @@ def _load(bundle: Bundle, part: str) -> nn.Module:
     network = described(bundle, part)  # no memory for weights that are replaced at once
     path = bundle.weights(part)
     try:
+        _check_shapes(
+            network,
+            path,
+            f"{path}: these weights are not those of the {part} that bundle.yaml describes",
+        )
         # Copies, one by one: a tensor in the mapped file would keep all of it in memory, beside
         # what is made of its weights.
         weights = {name: _single(tensor) for name, tensor in load_file(path).items()}
     except SafetensorError as error:
         raise UserError(f"{path}: these are no weights, or damaged ones ({error}).") from None
-    try:
-        network.load_state_dict(weights, assign=True)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise UserError(
-            f"{path}: these weights are not those of the {part} that bundle.yaml describes: {first}"
-        ) from None
+    network.load_state_dict(weights, assign=True)
     return network.eval().requires_grad_(False)
+
+
+def _check_shapes(network: nn.Module, path: Path, wrong: str) -> None:
+    """Raises UserError unless the file holds the network's tensors; only its header is read."""
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        held = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    if lacking := sorted(wanted.keys() - held.keys()):
+        raise UserError(f"{wrong}: {lacking[0]} is missing.")
+    if more := sorted(held.keys() - wanted.keys()):
+        raise UserError(f"{wrong}: it has no {more[0]}.")
+    for name, shape in wanted.items():
+        if held[name] != shape:
+            raise UserError(f"{wrong}: {name} is {held[name]} instead of {shape}.")
 
 
 def _single(tensor: Tensor) -> Tensor:

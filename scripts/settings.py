@@ -106,10 +106,24 @@ def read_numbers(value: Any, schema: dict[str, Any]) -> Any:
     return value
 
 
+def filled(settings: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The same settings, in the schema's order, with the defaults that they leave out.
+
+    So it makes no difference whether a default is written out. A section that is left out as a
+    whole stays so, unless it has a default itself.
+    """
+    found: dict[str, Any] = {}
+    for key, entry in schema.get("properties", {}).items():
+        if isinstance(value := settings.get(key, entry.get("default")), dict):
+            found[key] = filled(value, entry)
+        elif key in settings or "default" in entry:
+            found[key] = value
+    return {**found, **{key: value for key, value in settings.items() if key not in found}}
+
+
 def defaults(schema: Path | str) -> dict[str, Any]:
     """The settings that have a default, with it."""
-    properties = load_schema(str(schema))["properties"]
-    return {key: entry["default"] for key, entry in properties.items() if "default" in entry}
+    return filled({}, load_schema(str(schema)))
 
 
 @lru_cache

@@ -7,6 +7,9 @@ from functools import cached_property
 from pathlib import Path
 
 from scripts.errors import UserError
+from scripts.untrusted.files import MIB, open_file
+
+MAX_BYTES = 16 * MIB  # of a vocabulary; the published ones have a quarter of one
 
 # What nltk's RegexpTokenizer(r"\w+") finds, without the 0.3 to 2 s that importing nltk takes.
 TOKEN = re.compile(r"\w+", re.UNICODE | re.MULTILINE | re.DOTALL)
@@ -53,9 +56,8 @@ class Vocabulary:
         """
         try:
             # Bytes, since opening as text would turn a carriage return into a line break.
-            text = Path(path).read_bytes().decode("utf-8")
-            if not text:
-                raise ValueError("it is empty")
+            with open_file(Path(path), MAX_BYTES) as file:
+                text = file.read().decode("utf-8")
             return cls(tuple(text.removesuffix("\n").split("\n")))
         except OSError as error:
             raise UserError(f"{path}: this vocabulary cannot be read ({error.strerror}).") from None

@@ -1,11 +1,15 @@
 """Mistakes that people make: one message that says what to do, and no traceback."""
 
+import os
+import re
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from conftest import ROOT, Call, Game, make_picture
 from safetensors.torch import load_file, save_file
 
@@ -14,6 +18,7 @@ from scripts.bundles import Bundle
 from scripts.chains import parse
 from scripts.errors import UserError
 from scripts.files import written
+from scripts.networks import PARTS, build, configure
 from scripts.stages.caption import describe
 from scripts.stages.generate import paint
 from scripts.untrusted.pictures import open_picture
@@ -284,6 +289,71 @@ def test_sizes_make_no_network(folder: Path):
     text = (folder / "bundle.yaml").read_text().replace("features: 16", "features: 15")
     (folder / "bundle.yaml").write_text(text)
     assert "bundle.yaml: text_encoder: features must be even" in refused(folder, "text_encoder")
+
+
+@pytest.mark.parametrize(
+    ("part", "size", "value"),
+    [
+        *(("captioner", name, 20_000) for name in ("size", "embedding", "hidden", "max_words")),
+        *(("text_encoder", name, 20_000) for name in ("embedding", "features")),
+        *(("generator", name, 20_000) for name in ("noise", "condition", "width", "mapping")),
+        *(("generator", name, 10**9) for name in ("first_width", "residuals", "stages")),
+        ("captioner", "layers", 10**9),
+        ("generator", "codes", [3] * 101),
+        ("image_encoder", "size", 20_000),
+        ("captioner", "kind", {"kind": "cnn_lstm"}),
+    ],
+    ids=str,
+)
+def test_sizes_that_nobody_could_play_with_are_named(
+    part: str, size: str, value: object, folder: Path
+):
+    sizes = yaml.safe_load((folder / "bundle.yaml").read_text())
+    sizes.setdefault(part, {})[size] = value
+    (folder / "bundle.yaml").write_text(yaml.safe_dump(sizes))
+    with pytest.raises(UserError, match=rf"bundle\.yaml: {part}\.{size} is "):
+        Bundle.read("tiny", folder.parent)
+
+
+def test_weights_that_no_memory_holds_are_counted_and_not_built(folder: Path):
+    """Sizes may be allowed one by one, and be too much together."""
+    sizes = yaml.safe_load((folder / "bundle.yaml").read_text())
+    sizes["captioner"] |= {"hidden": 8192, "embedding": 8192, "layers": 16}
+    sizes["generator"] |= {"width": 1024, "residuals": 100, "stages": 3}
+    (folder / "bundle.yaml").write_text(yaml.safe_dump(sizes))
+    bundle = Bundle.read("tiny", folder.parent)
+    for part, layer in (("captioner", 16 * 2 * 4 * 8192**2), ("generator", 100 * 54 * 1024**2)):
+        for make in (build, lambda bundle, part: bundle.network(part, "cpu")):
+            with pytest.raises(
+                UserError, match=f"{part}: these sizes make [0-9,]+ weights"
+            ) as told:
+                make(bundle, part)
+            counted = re.search(r"make ([0-9,]+) weights", str(told.value))[1]
+            assert int(counted.replace(",", "")) > layer
+
+
+def test_a_vocabulary_is_a_file_of_sensible_size(folder: Path):
+    path = folder / "captioner.txt"
+    with open(path, "wb") as file:
+        file.truncate(17 << 20)
+    assert "bytes; more than" in refused(folder, "captioner")
+    path.unlink()
+    os.mkfifo(path)
+    assert "captioner.txt: this is not a file" in refused(folder, "captioner")
+
+
+def test_defaults_are_those_of_the_networks(folder: Path):
+    """The schemas say them once more, so that nothing need be imported to know them."""
+    (folder / "bundle.yaml").write_text(
+        "captioner: {}\ntext_encoder: {}\ngenerator: {}\nimage_encoder: {}\n"
+    )
+    bundle = Bundle.read("tiny", folder.parent)
+    for part in PARTS:
+        sizes = {name: size for name, size in bundle.sizes(part).items() if name != "kind"}
+        given = asdict(configure(replace(bundle, settings={part: {}, "text_encoder": {}}), part))
+        for derived in ("vocabulary", "sentence"):
+            given.pop(derived, None)
+        assert {**sizes, "codes": ()} == {**given, "codes": ()}, part
 
 
 def test_weights_that_compute_no_number(folder: Path, tmp_path: Path):

@@ -1,14 +1,20 @@
 """What becomes stale when something changes, and that nothing else does."""
 
+import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import ROOT, Game, make_bundle, make_picture
+
+from scripts import settings
+from scripts.bundles import Bundle
+from scripts.files import digest
 
 STAGE = re.compile(r"Round (\d+) of cow: (describing|painting) ")
 ALL = {"caption1", "generate1", "caption2", "generate2"}
@@ -72,6 +78,27 @@ def replace_weights(game: Copy, part: str) -> None:
     shutil.copy(game.path("models/other", file), game.path("models/tiny", file))
 
 
+def date(game: Copy, year: int, *names: str) -> None:
+    """Gives files another date, and leaves what they hold."""
+    then = (year - 1970) * 365.25 * 86400
+    for name in names:
+        os.utime(game.path(name), (then, then))
+
+
+def write_out_defaults(game: Copy) -> None:
+    """Adds every setting that has a default, to bundle.yaml in another order."""
+    path = game.path("models/tiny/bundle.yaml")
+    whole = Bundle.read("tiny", path.parent.parent).settings
+    whole["generator"]["sentence"] = whole["text_encoder"]["features"]
+    whole["painter"] = {"kind": "attngan"}
+    assert whole["generator"]["first_width"] == 0 and whole["captioner"]["kind"] == "cnn_lstm"
+    turned = {part: dict(reversed(own.items())) for part, own in reversed(whole.items())}
+    path.write_text(yaml.safe_dump(turned, sort_keys=False))
+    path = game.path("config.yaml")
+    defaults = settings.defaults(ROOT / "rules/schemas/config.schema.yaml")
+    path.write_text(yaml.safe_dump({**defaults, **yaml.safe_load(path.read_text())}))
+
+
 def rewrite(game: Copy, module: str) -> None:
     """Adds a statement, which could do anything."""
     game.edit(f"scripts/{module}", new="\nADDED = 1\n")
@@ -87,9 +114,9 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize(("settings", "stale"), SETTINGS, ids=str)
-def test_settings(settings: dict, stale: set[str], played: Copy):
-    assert played.stale(**settings) == stale
+@pytest.mark.parametrize(("given", "stale"), SETTINGS, ids=str)
+def test_settings(given: dict, stale: set[str], played: Copy):
+    assert played.stale(**given) == stale
 
 
 def test_cores_and_threads(played: Copy):
@@ -125,6 +152,27 @@ CHANGES: dict[str, tuple[Callable[[Copy], object], set[str]]] = {
         lambda g: g.edit("models/tiny/bundle.yaml", new="# a comment\n"),
         set(),
     ),
+    "every default, written out": (write_out_defaults, set()),
+    "a size that is no default": (lambda g: section(g, "generator", first_width=8), PAINTED),
+    "the weights' dates": (
+        lambda g: date(g, 2100, "models/tiny/captioner.safetensors", "models/tiny/captioner.txt"),
+        set(),
+    ),
+    "the painter's weights, an older file": (
+        lambda g: (
+            replace_weights(g, "generator"),
+            date(g, 1999, "models/tiny/generator.safetensors"),
+        ),
+        PAINTED,
+    ),
+    "captioner's words, an older file": (
+        lambda g: (
+            g.edit("models/tiny/captioner.txt", "boat", "ship"),
+            date(g, 1999, "models/tiny/captioner.txt"),
+        ),
+        ALL,
+    ),
+    "the base picture's date": (lambda g: date(g, 2100, "input/cow.png"), set()),
     "another bundle's weights": (
         lambda g: g.path("models/other/generator.safetensors").touch(),
         set(),
@@ -249,3 +297,35 @@ def test_after_a_change_has_been_played_nothing_is_left_to_do(copy: Copy):
     copy.play()
     assert copy.contents() == before
     assert copy.call().nothing
+
+
+@pytest.mark.parametrize("name", ["captioner.txt", "generator.safetensors"])
+def test_what_is_edited_during_a_game_is_played_anew(
+    name: str, new_game: Callable[[], Game], tmp_path: Path
+):
+    """Nothing is recorded with the new digest that was played with the old file."""
+    game, path = Game(new_game().folder), Path("models/tiny", name)
+    make_bundle(game.path("models/other"), seed=5)
+    said = tmp_path / "said"
+    call = game.start("results/cow/round60.png", said=said)
+    while not game.path("results/cow/round2.json").exists():
+        assert call.exitcode is None, said.read_text()
+        time.sleep(0.01)
+    if path.suffix == ".txt":
+        game.path(path).write_text(game.path(path).read_text().replace("boat", "ship"))
+    else:
+        shutil.copy(game.path("models/other", name), game.path(path))
+    call.join(120)
+    assert call.exitcode == 1, said.read_text()
+    assert f"{name} changed while it was played with" in said.read_text()
+    assert "Traceback" not in said.read_text()
+    then = {json.loads(p.read_text())["bundle"]["files"][name] for p in records_of(game)}
+    assert then and digest(game.path(path)) not in then
+    game.play("results/cow/round4.png")
+    for record in records_of(game)[:4]:
+        assert json.loads(record.read_text())["bundle"]["files"][name] == digest(game.path(path))
+
+
+def records_of(game: Game) -> list[Path]:
+    found = game.path("results/cow").glob("round*.json")
+    return sorted(found, key=lambda path: int(path.stem.removeprefix("round")))

@@ -178,7 +178,17 @@ def painter_of(wildcards):
 
 
 def files_of(player):
-    return [str(path) for path in player.files]
+    """The player's files, whose times do not count where their contents do."""
+    mark = ancient if player.contents_count else str
+    return [mark(str(path)) for path in player.files]
+
+
+def contents_of(player):
+    """What decides whether something that it has played is stale, beside its settings."""
+    if not player.contents_count:
+        player.check_dates()
+        return {}
+    return player.digests()
 
 
 # --- players whose networks are a model of a hub
@@ -192,5 +202,6 @@ def player_to_fetch(wildcards):
 @exit_on_user_error
 def model_to_fetch(wildcards):
     """What decides which files are fetched."""
-    own = player_to_fetch(wildcards).own
+    player = player_to_fetch(wildcards)
+    own = player.settings[player.role]
     return {key: own[key] for key in ("model", "revision", "dtype") if key in own}

@@ -2,6 +2,8 @@
 
 from functools import lru_cache
 
+from scripts.files import check_date
+
 # The networks that tell meaning; scripts/meaning.py asks bundles for them.
 MEANING = ("scripts.attngan.text_encoder", "scripts.attngan.image_encoder")
 
@@ -50,11 +52,10 @@ def truth_of(wildcards):
 def meaning_files(wildcards):
     """The DAMSM's encoders, of a bundle that has both."""
     damsm = bundle_of(wildcards).damsm
-    return (
-        [str(path) for path in damsm.files("text_encoder", "image_encoder")]
-        if damsm
-        else []
-    )
+    found = damsm.files("text_encoder", "image_encoder") if damsm else []
+    for path in found:
+        check_date(path)
+    return [str(path) for path in found]
 
 
 @exit_on_user_error

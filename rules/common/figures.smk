@@ -1,5 +1,6 @@
 """What the rules of figures ask."""
 
+from scripts.files import check_date
 from scripts.stages.generate import check_attention
 
 RELATED_CODE = code_of("scripts.figures.related", "scripts.attngan.image_encoder")
@@ -31,6 +32,7 @@ def library_index(wildcards):
             f"{bundle.folder}/bundle.yaml: this bundle has no image_encoder, which tells what "
             "pictures mean; related pictures need one."
         )
+    check_date(bundle.damsm.weights("image_encoder"))
     return f"results/library/{bundle.damsm.name}.npz"
 
 

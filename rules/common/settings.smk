@@ -22,12 +22,10 @@ if holds_settings("config.yaml"):
 @exit_on_user_error
 def check_config():
     """Fills in what the call's settings leave out, and ends it if anything is wrong with them."""
-    for key, value in settings.defaults(SCHEMA).items():
-        config.setdefault(key, value)
-    config.update(
-        settings.read_numbers(settings.fit(config), settings.load_schema(SCHEMA))
-    )
+    schema = settings.load_schema(SCHEMA)
+    config.update(settings.read_numbers(settings.fit(config), schema))
     settings.check(config, SCHEMA, "config")
+    config.update(settings.filled(config, schema))
 
 
 check_config()

@@ -86,11 +86,23 @@ def base_content(wildcards):
 
 
 @exit_on_user_error
+def chain_content(wildcards):
+    """A digest of the base file of a chain."""
+    return digest(base_of(wildcards))
+
+
+@exit_on_user_error
 def captioner_files(wildcards):
     """The captioner's weights and words; a base text needs no captioner."""
     if is_text(wildcards):
         return []
     return files_of(captioner_of(wildcards))
+
+
+@exit_on_user_error
+def captioner_contents(wildcards):
+    """What is in them, as far as that makes captions stale."""
+    return contents_of(captioner_of(wildcards)) if captioner_files(wildcards) else {}
 
 
 @exit_on_user_error
@@ -149,6 +161,12 @@ def caption_record(wildcards):
 @exit_on_user_error
 def painter_files(wildcards):
     return files_of(painter_of(wildcards))
+
+
+@exit_on_user_error
+def painter_contents(wildcards):
+    """What is in them, as far as that makes pictures stale."""
+    return contents_of(painter_of(wildcards))
 
 
 def painted_by(module):
@@ -220,11 +238,11 @@ def recorded_players():
     return found
 
 
-@asked
+@exit_on_user_error
 def recorded_memory(_):
     return max((player.mem_mb for player in recorded_players()), default=3000)
 
 
-@asked
+@exit_on_user_error
 def recorded_cards(_):
     return cards_for(recorded_players())

@@ -2,7 +2,7 @@
 
 from scripts.study import chains as studied
 
-STUDY = {**settings.defaults(SCHEMA)["study"], **config["study"]}
+STUDY = config["study"]
 STUDY_TABLES = [  # that its page shows
     *("chains", "curves", "mcd", "halflife", "attractors", "ends", "settled"),
     *("comparisons", "themes", "basins", "transitions", "diversity", "attraction"),
@@ -101,7 +101,10 @@ def config_encoders(_):
     bundle = bundle_called(config["bundle"])
     if "image_encoder" not in bundle.settings:
         return []
-    return [str(path) for path in bundle.files("text_encoder", "image_encoder")]
+    found = bundle.files("text_encoder", "image_encoder")
+    for path in found:
+        check_date(path)
+    return [str(path) for path in found]
 
 
 @exit_on_user_error

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scripts.errors import UserError
-from scripts.files import digest
+from scripts.files import check_date, digest
 from scripts.settings import load_schema
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ KINDS = {
 
 
 Schema = dict[str, Any]  # a JSON schema
+
+FROM = {
+    "type": "string",
+    "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
+    "errorMessage": "the name of a folder in models/",
+}
 
 
 class Player:
@@ -98,9 +105,46 @@ class Player:
         """Whether a rule makes its files where they are missing."""
         return False
 
+    @property
+    def contents_count(self) -> bool:
+        """Whether what it has played becomes stale by what is in its files, not by their times.
+
+        Not so where a rule makes them, as they may be yet to come.
+        """
+        return not self.is_fetched
+
+    def check_dates(self) -> None:
+        """Raises UserError if a file is dated in the future: all that is played would be stale."""
+        for path in [*self.files, *self.bundle.originals]:
+            check_date(path)
+
     def digests(self) -> dict[str, str]:
-        """The sha256 of its files, by their names: what the record holds."""
+        """The sha256 of its files, by their names: what the record holds.
+
+        As they were when this process first asked, which is before anything is loaded.
+        """
+        return self._first_digests
+
+    @cached_property
+    def _first_digests(self) -> dict[str, str]:
+        return self.digests_now()
+
+    def digests_now(self) -> dict[str, str]:
+        """The same of the files as they are now."""
         return {path.name: digest(path) for path in self.files}
+
+    def check_unchanged(self) -> None:
+        """Raises UserError if a file has changed since this process first asked for its digest.
+
+        What was loaded may be what it held before or since: nothing that was made of it is kept.
+        """
+        now = self.digests_now()
+        changed = [name for name, then in self.digests().items() if now.get(name) != then]
+        if changed:
+            raise UserError(
+                f"{self.bundle.folder}: {' and '.join(changed)} changed while it was played with. "
+                "Run the same command again, which plays with what is there now."
+            )
 
     def provenance(self) -> dict[str, Any]:
         """What a record says of it beside settings and digests: model, revision, and the like."""
@@ -227,16 +271,16 @@ def schema(settings: Any, common: Schema, name: str) -> Schema:
     whole = {**common, "properties": dict(common["properties"]), "required": []}
     for role, kinds in KINDS.items():
         if "from" in _section(settings, role):
-            whole["properties"][role] = _closed({"from": {"type": "string"}})
+            whole["properties"][role] = _closed({"from": FROM})
             continue
         kind = _kind(settings, role)
-        if kind not in kinds:
+        if not isinstance(kind, str) or kind not in kinds:
             known = ", ".join(kinds)
             raise UserError(f"{name}: {role}.kind is {kind!r}; it must be one of {known}.")
         own = load_schema(str(SCHEMAS / f"{kind}.schema.yaml"))
         whole["properties"] |= own["properties"]
         named = own["properties"].get(role, _closed({}))
-        known = {"kind": {"const": kind}, **named["properties"]}
+        known = {"kind": {"const": kind, "default": kind}, **named["properties"]}
         whole["properties"][role] = {**named, "properties": known}
         whole["required"] += own["required"]
     return whole

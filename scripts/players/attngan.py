@@ -33,7 +33,10 @@ class AttnGan(Painter):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {part: self.bundle.sizes(part) for part in self.played}
+        sizes = {part: self.bundle.sizes(part) for part in self.played}
+        # Where the generator does not say it, it is as long as what the text encoder gives.
+        sentence = {"sentence": sizes["text_encoder"].get("features")}
+        return sizes | {"generator": sentence | sizes["generator"]}
 
     @property
     def files(self) -> list[Path]:

@@ -28,6 +28,13 @@ class FromHub:
         return self.bundle.settings[self.role]
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """Those of every player; the newest revision is what no revision means."""
+        newest = self.own.get("revision") == hub.NEWEST
+        own = {key: v for key, v in self.own.items() if not (newest and key == "revision")}
+        return {self.role: own}
+
+    @property
     def folder(self) -> Path:
         """Where what is fetched is kept."""
         return self.bundle.folder / self.role
@@ -50,7 +57,12 @@ class FromHub:
         """The list of what was fetched, with a digest for each file; or the user's own files."""
         return [self.folder / hub.LIST] if self.is_fetched else self.snapshot().paths
 
-    def digests(self) -> dict[str, str]:
+    @property
+    def contents_count(self) -> bool:
+        """Models are large: their contents are compared when they are played, not at each call."""
+        return False
+
+    def digests_now(self) -> dict[str, str]:
         """The sha256 of each file, by role and name in the model."""
         return {f"{self.role}/{name}": found for name, found in self.snapshot().digests().items()}
 

@@ -20,7 +20,7 @@ from scripts.bundles import Bundle
 from scripts.chains import TEXT, Chain
 from scripts.devices import choose_device
 from scripts.errors import UserError
-from scripts.files import write_json, written
+from scripts.files import unchanged, write_json, written
 from scripts.players import Sampling
 from scripts.untrusted.pictures import open_picture
 from scripts.untrusted.texts import read_text
@@ -48,9 +48,12 @@ def caption(
     Raises UserError if the picture or the text cannot be read, or there is nothing to say.
     """
     found = {"source": str(source)}
-    found |= hear(source, bundle, device, threads, beam, chain, round_, batch, note=_say)
-    if round_ == 1:
-        found |= how_familiar(source, bundle, device)
+    with unchanged(source):
+        found |= hear(source, bundle, device, threads, beam, chain, round_, batch, note=_say)
+        if round_ == 1:
+            found |= how_familiar(source, bundle, device)
+        if "bundle" in found:
+            bundle.captioner.check_unchanged()
     write_json(record, found)
     with written(text) as part:
         part.write_bytes(f"{found['caption']}\n".encode())
@@ -86,17 +89,18 @@ def hear(
     """
     if Path(source).suffix.lower() == TEXT:
         return {"caption": read_text(source)}
+    player = bundle.captioner
+    files = player.digests()  # before anything is loaded
     picture = open_picture(source, note=note)
     first, *others = describe(picture, bundle, device, threads, beam, chain, round_, batch)
     if not first.caption:
         raise UserError(f"{source}: the bundle {bundle.name} says nothing about this picture.")
-    player = bundle.captioner
     return {
         **asdict(first),
         "beam": beam,
         "batch": batches.size(choose_device(device), batch),
         "others": [asdict(other) for other in others],
-        "bundle": {"name": bundle.name, "files": player.digests()},
+        "bundle": {"name": bundle.name, "files": files},
         "player": player.provenance(),
         **_passed(first.caption, chain, round_),
     }

@@ -23,7 +23,7 @@ from scripts.bundles import Bundle
 from scripts.chains import Chain
 from scripts.devices import choose_device
 from scripts.errors import UserError
-from scripts.files import write_json, written
+from scripts.files import unchanged, write_json, written
 from scripts.untrusted.texts import read_json, read_text
 
 if TYPE_CHECKING:
@@ -55,9 +55,14 @@ def generate(
     `recipe` is noted in the record: a digest of all that the picture depends on. Raises UserError
     if the caption has no word that the generator knows, or the device is not there.
     """
-    sentence, reading = caption_to_paint(text, bundle)
+    files = digests(bundle)  # before anything is loaded
     device = choose_device(device)
-    [image] = paint(sentence, chain, round_, bundle, device, threads, batch=batch)
+    with unchanged(text, *([said] if said else [])):
+        sentence, reading = caption_to_paint(text, bundle)
+        [image] = paint(sentence, chain, round_, bundle, device, threads, batch=batch)
+        sure = how_sure(said, sentence)
+        for player in bundle.players:
+            player.check_unchanged()
     made = {
         "chain": chain.name,
         "image": chain.image,
@@ -66,10 +71,10 @@ def generate(
         "seed": chain.seed,
         "caption": sentence,
         **asdict(reading),
-        "captioner": how_sure(said, sentence),
+        "captioner": sure,
         "bundle": {
             "name": bundle.name,
-            "files": digests(bundle),
+            "files": files,
             "sizes": {k: v for player in bundle.players for k, v in player.settings.items()},
         },
         **({"passage": list(chain.passage)} if chain.passage else {}),
