@@ -145,11 +145,14 @@ def own(model: str, choose: Choice) -> Snapshot:
         raise UserError(f"{error.filename}: this file cannot be read: {error.strerror}.") from None
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path) -> dict[str, Any]:
     try:
-        return parse_json(path.read_text("utf-8"))
+        found = parse_json(path.read_text("utf-8"))
     except ValueError as error:
         raise Unfit(f"{path.name} is damaged ({error})") from None
+    if not isinstance(found, dict):
+        raise Unfit(f"{path.name} is damaged (it holds no names and values)")
+    return found
 
 
 # --- fetching

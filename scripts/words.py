@@ -1,6 +1,7 @@
 """Words and their numbers: vocabularies, the generator's tokens, tidy lines of text."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -69,6 +70,12 @@ class Vocabulary:
     def write(self, path: Path | str) -> None:
         """Writes the text file that `read` reads."""
         Path(path).write_bytes(self.text().encode("utf-8"))
+
+
+def printable(text: str) -> str:
+    """The text without halves of characters, and without control characters that are no blanks."""
+    kept = (one for one in text if one.isspace() or unicodedata.category(one) not in ("Cc", "Cs"))
+    return "".join(kept)
 
 
 def tidy(text: str) -> str:

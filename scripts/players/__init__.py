@@ -272,6 +272,7 @@ def schema(settings: Any, common: Schema, name: str) -> Schema:
     for role, kinds in KINDS.items():
         if "from" in _section(settings, role):
             whole["properties"][role] = _closed({"from": FROM})
+            _forget_resources(whole, role)  # they are told where the role comes from
             continue
         kind = _kind(settings, role)
         if not isinstance(kind, str) or kind not in kinds:
@@ -284,6 +285,13 @@ def schema(settings: Any, common: Schema, name: str) -> Schema:
         whole["properties"][role] = {**named, "properties": known}
         whole["required"] += own["required"]
     return whole
+
+
+def _forget_resources(whole: Schema, role: str) -> None:
+    """Takes away what a bundle may say of the resources of a role."""
+    resources = whole["properties"]["resources"]
+    others = {name: own for name, own in resources["properties"].items() if name != role}
+    whole["properties"]["resources"] = {**resources, "properties": others}
 
 
 def _closed(properties: Schema) -> Schema:

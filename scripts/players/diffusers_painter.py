@@ -97,7 +97,7 @@ class Diffusers(FromHub, Painter):
             "dtype": self.dtype,
             "scheduler": {
                 **scheduler,
-                "_class_name": self.own.get("scheduler", scheduler["_class_name"]),
+                "_class_name": self.own.get("scheduler", scheduler.get("_class_name")),
             },
         }
 
@@ -199,6 +199,8 @@ def _parts(index: dict[str, Any]) -> dict[str, str]:
     for name, entry in index.items():
         if name in UNASKED or not isinstance(entry, list) or entry == [None, None]:
             continue
+        if len(entry) != 2 or not all(isinstance(each, str) for each in entry):
+            raise hub.Unfit(f"its {INDEX} is damaged at {name}")
         if entry[0] not in WEIGHTS:
             raise hub.Unfit(f"its {name} needs code of its own, and no code from a hub is run here")
         parts[name] = entry[0]

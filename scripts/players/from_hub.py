@@ -15,6 +15,9 @@ from scripts.once import once
 if TYPE_CHECKING:
     from scripts.bundles import Bundle
 
+# Of requirements-models.txt, which the game itself does without.
+PACKAGES = ("diffusers", "accelerate", "sentencepiece", "protobuf", "num2words")
+
 
 class FromHub:
     """What such players share; to be inherited from beside Captioner or Painter."""
@@ -118,18 +121,20 @@ class FromHub:
 
         try:
             yield
-        except ModuleNotFoundError as error:
-            if error.name not in ("diffusers", "accelerate"):
+        except ImportError as error:
+            told = f"{getattr(error, 'name', None)} {error}".lower()
+            lacking = [package for package in PACKAGES if package in told]
+            if not lacking:
                 raise self._refused(error) from None
             raise UserError(
-                f"{self.description}: the package {error.name} is not installed; "
+                f"{self.description}: the package {lacking[0]} is not installed; "
                 "`make models` installs what models of a hub need."
             ) from None
         except hub.Unfit as error:
             raise UserError(f"{self.description}: {self.own['model']}: {error}.") from None
         except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
             raise self._refused(error) from None
-        except (RuntimeError, ImportError, AssertionError, SafetensorError) as error:
+        except (RuntimeError, AssertionError, SafetensorError) as error:
             raise self._refused(error) from None
 
     def _refused(self, error: Exception) -> UserError:
@@ -151,9 +156,17 @@ def weights(
         index = f"{stem}.safetensors.index{middle}.json"
         if index in names:
             folder = stem.rpartition("/")[0]
-            shards = sorted(set(read(index)["weight_map"].values()))
+            shards = _shards(read(index), index)
             return [index, *(f"{folder}/{shard}".lstrip("/") for shard in shards)]
     raise hub.NoSafetensors(f"it has no {stem}.safetensors, and other formats are not opened")
+
+
+def _shards(content: dict[str, Any], index: str) -> list[str]:
+    """The files that an index of weights names."""
+    named = content.get("weight_map")
+    if not isinstance(named, dict) or not all(isinstance(name, str) for name in named.values()):
+        raise hub.Unfit(f"{index} is damaged (it has no weight_map)")
+    return sorted(set(named.values()))
 
 
 def check_tokenizer(words: int, rows: int, name: str) -> None:

@@ -20,7 +20,7 @@ from scripts.players import Captioner, Said, Sampling
 from scripts.players.from_hub import FromHub, check_tokenizer, weights
 from scripts.sampling import draw
 from scripts.untrusted.texts import read_json
-from scripts.words import tidy
+from scripts.words import printable, tidy
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -138,11 +138,21 @@ class Transformers(FromHub, Captioner):
         config = model.config
         texts = getattr(config, "text_config", None) or getattr(config, "decoder", None) or config
         check_tokenizer(len(translators.words), texts.vocab_size, "tokenizer")
+        self._check_lengths(texts)
         if not config.is_encoder_decoder:
             translators.words.padding_side = "left"
         model = model.eval().requires_grad_(False).to(device)
         alone = device != "cpu" or any("rope_deltas" in vars(part) for part in model.modules())
         return Loaded(model, translators, threading.Lock() if alone else nullcontext())
+
+    def _check_lengths(self, texts: Any) -> None:
+        """Raises hub.Unfit if no caption is long enough, or one is too long for the model."""
+        longest, shortest = self.own.get("max_tokens", TOKENS), self.own.get("min_tokens", 1)
+        if shortest > longest:
+            raise hub.Unfit(f"`min_tokens` is {shortest}, and `max_tokens` {longest}")
+        places = getattr(texts, "max_position_embeddings", None) or math.inf
+        if longest > places:
+            raise hub.Unfit(f"`max_tokens` is {longest}, but it says {places} at the most")
 
     def _translators(self, folder: Path) -> Translators:
         digests = json.dumps(self.digests())
@@ -183,7 +193,7 @@ class Transformers(FromHub, Captioner):
                 f"weights are damaged, or too large for {self.dtype}."
             )
         return [
-            Said(tidy(text.removeprefix(start)), score)
+            Said(tidy(printable(text.removeprefix(start))), score)
             for text, score in zip(texts, scores, strict=True)
         ]
 
