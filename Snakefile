@@ -41,7 +41,7 @@ include: "rules/storybook.smk"
 
 rule all:
     """every base in input/: captions, pictures, strips and the page results/index.html"""
-    default_target: True
+    default_target: MAIN
     input:
         whole_game,
     localrule: True

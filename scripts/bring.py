@@ -12,6 +12,7 @@ from pathlib import Path
 from scripts.chains import TEXT, check_image, composed
 from scripts.errors import UserError
 from scripts.files import digest, written
+from scripts.untrusted.files import is_text
 from scripts.untrusted.pictures import open_picture
 from scripts.untrusted.texts import read_text
 from scripts.words import tidy
@@ -54,7 +55,7 @@ def text(words: str, folder: Path | str = "input", *, dry: bool = False) -> str:
     if not image:
         raise UserError("There is no word in this text; write a sentence, as “two red kites”.")
     for other in _taken(image, folder):
-        if other.suffix.lower() == TEXT and read_text(other) == line:
+        if is_text(other) and read_text(other) == line:
             return image
         raise UserError(
             f"{other}: this file has the name that your text would get, and is not the same. "

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.errors import UserError
-from scripts.untrusted.files import FORMATS
+from scripts.untrusted.files import PICTURES, TEXT, is_picture, is_text
 
-PICTURES = tuple(ending for endings in FORMATS.values() for ending in endings)
-TEXT = ".txt"
 TRUTH = "truth.tsv"  # beside base files: what is in them, for the figures of drift
 ENDLESS = re.compile(r"(.+)\1{19}$")
 PATHVAR = re.compile(r"<[a-z][a-z0-9_]*>")
@@ -163,7 +161,7 @@ class BaseFiles:
         for name in names:
             image, ending = os.path.splitext(name)
             image = composed(image)
-            if ending.lower() in (*PICTURES, TEXT):
+            if is_picture(name) or is_text(name):
                 if name.startswith("."):
                     misnamed[name] = "a file whose name begins with a dot is hidden"
                 elif wrong := _wrong_name(image):

@@ -3,12 +3,12 @@
 import contextlib
 import fcntl
 import hashlib
-import os
 import sys
 import time
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 
+from scripts.files import written
 from scripts.untrusted.files import MIB
 from scripts.untrusted.texts import decode, read_bytes
 
@@ -46,9 +46,8 @@ def write_lock(lock: Path, entries: Mapping[str, str], notes: list[str] | None =
     kept = read_notes(lock) if notes is None else notes
     lines = [f"# {note}\n" for note in kept]
     lines += [f"{found}  {name}\n" for name, found in sorted((read_lock(lock) | entries).items())]
-    new = lock.with_name(f".{lock.name}.new")
-    new.write_text("".join(lines), "utf-8")
-    os.replace(new, lock)
+    with written(lock) as part:
+        part.write_text("".join(lines), "utf-8")
 
 
 def _lines(lock: Path | None) -> list[str]:

@@ -13,13 +13,13 @@ WIDE = 1000  # of the copy of a strip at the most, in pixels
 WIDTH = 640  # of any other copy
 FRAME = 160  # of a film's copy
 QUALITY = 50
-PICTURES = (".png", ".gif")
+SHRUNK = (".png", ".gif")
 
 
 def copy(path: Path | str) -> str | None:
     """A small copy of a picture or a film as a data URI; None of what is light, or is neither."""
     path = Path(path)
-    if path.suffix.lower() not in PICTURES or path.stat().st_size < LIGHT:
+    if path.suffix.lower() not in SHRUNK or path.stat().st_size < LIGHT:
         return None
     content = io.BytesIO()
     with Image.open(path, formats=("PNG", "GIF")) as picture:

@@ -8,7 +8,10 @@ import pytest
 import torch
 import yaml
 from conftest import Game
+from killing import kill_before_each_file_operation
+from makers import captions_pickle, legacy_checkpoint, vocabulary_pickle
 from safetensors.torch import load_file
+from test_untrusted import hostile, saved
 
 from scripts.attngan.generator import Generator, GeneratorConfig
 from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
@@ -19,9 +22,6 @@ from scripts.errors import UserError
 from scripts.official import names
 from scripts.official.convert import RECIPES, convert
 from scripts.words import Vocabulary
-from tests.killing import kill_before_each_file_operation
-from tests.makers import captions_pickle, legacy_checkpoint, vocabulary_pickle
-from tests.test_untrusted import hostile, saved
 
 ROOT = Path(__file__).parent.parent
 CAPTIONS = ["<pad>", "<start>", "<end>", "<unk>", "a", "cow", "o'clock"]

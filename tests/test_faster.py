@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from conftest import ROOT, make_bundle
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,7 +19,6 @@ from scripts.captioner.optimize import FastDecoder, optimize
 from scripts.networks import _load
 from scripts.players.attngan import pixels_of
 from scripts.words import encode
-from tests.conftest import ROOT, make_bundle
 
 LEVEL = 1 / 127.5  # one step of a pixel's 256
 

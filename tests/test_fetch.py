@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from killing import kill_before_each_file_operation
 
 from scripts.downloads import digests
 from scripts.errors import UserError
 from scripts.official.fetch import fetch, fetch_original
 from scripts.official.published import Original, Source, missing, originals, published
 from scripts.untrusted.checkpoints import LEGACY
-from tests.killing import kill_before_each_file_operation
 
 WEIGHTS = LEGACY + bytes(range(256)) * 800
 SIZE = len(WEIGHTS)

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hubs import Hub, serving
+from killing import kill_before_each_file_operation
 
 from scripts import hub
 from scripts.errors import UserError
-from tests.hubs import Hub, serving
-from tests.killing import kill_before_each_file_operation
 
 WEIGHTS = bytes(range(256)) * 6000
 FILES = {

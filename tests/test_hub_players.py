@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 from conftest import ROOT
+from hubs import serving
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -27,7 +28,6 @@ from scripts.players.diffusers_painter import Diffusers
 from scripts.players.from_hub import PACKAGES
 from scripts.players.transformers_captioner import Transformers
 from scripts.words import Vocabulary
-from tests.hubs import serving
 
 PICTURES = [
     Image.effect_noise((40, 30), 80).convert("RGB"),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from parity_weights import FOLDER, MANIFEST, load_parity_weights
 from torch import Tensor
 
 from scripts.attngan.discriminator import Discriminator
@@ -11,7 +12,6 @@ from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
 from scripts.attngan.text_encoder import TextEncoder, TextEncoderConfig
 from scripts.captioner.network import Captioner, CaptionerConfig, Decoder
 from scripts.official import names
-from tests.parity_weights import FOLDER, MANIFEST, load_parity_weights
 
 NEAR = {"rtol": 0, "atol": 1e-5}
 

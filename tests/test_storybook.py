@@ -12,7 +12,7 @@ from PIL import Image
 
 from scripts.errors import UserError
 from scripts.storybook import grammar, world
-from scripts.storybook.artwork import ICONS, Artwork
+from scripts.storybook.artwork import Artwork
 from scripts.storybook.dataset import (
     all_of,
     held_out,
@@ -33,7 +33,7 @@ def icon_set(path: Path, colour: str) -> Path:
         f'<circle cx="8" cy="8" r="7" fill="{colour}"/>'
         '<path d="M2 14h6v2h-6z" fill="#bbb"/><path d="M8 14h6v2h-6z" fill="#fb2"/>'
     )
-    icons = {name: {"body": body} for name in ICONS.values()}
+    icons = {name: {"body": body} for name in (kind.icon for kind in world.KINDS.values()) if name}
     path.write_text(json.dumps({"icons": icons, "width": 16, "height": 16}))
     return path
 

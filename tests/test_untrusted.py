@@ -20,6 +20,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from makers import captions_pickle, legacy_checkpoint, vocabulary_pickle
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -27,9 +28,8 @@ from scripts.errors import UserError
 from scripts.untrusted.checkpoints import load_checkpoint
 from scripts.untrusted.files import FORMATS
 from scripts.untrusted.pickles import load_captions_pickle, load_vocabulary_pickle
-from scripts.untrusted.pictures import TURNS, open_picture
+from scripts.untrusted.pictures import open_picture
 from scripts.untrusted.texts import parse_json, read_json, read_text, read_yaml
-from tests.makers import captions_pickle, legacy_checkpoint, vocabulary_pickle
 
 pillow_heif.register_heif_opener()  # to write such pictures
 WORDS = ["<pad>", "<start>", "<end>", "<unk>", "a", "cow", "o'clock"]
@@ -130,6 +130,17 @@ def test_a_transparent_palette_entry_is_white(tmp_path: Path) -> None:
     image = picture("P")
     path = drop(tmp_path, "a.png", encoded(image, "PNG", transparency=image.getpixel((0, 0))))
     assert open_picture(path).getpixel((0, 0)) == (255, 255, 255)
+
+
+TURNS = {  # EXIF 2.3, tag 274: how the camera was held
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @pytest.mark.parametrize("held", range(1, 9))

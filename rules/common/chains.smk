@@ -106,7 +106,7 @@ def base_of(wildcards):
 
 
 def starts_with_text(wildcards):
-    return base_of(wildcards).lower().endswith(chains.TEXT)
+    return chains.is_text(base_of(wildcards))
 
 
 @exit_on_user_error

@@ -46,6 +46,24 @@ def is_tested(release):
 ON = is_tested(RELEASE)
 # Whether this is the workflow that was called, not a module of another one.
 MAIN = not ON or workflow.modifier.is_main_snakefile()
+# Whether a workflow that uses this one as a module gives it its settings.
+CONFIGURED = getattr(getattr(workflow, "modifier", None), "skip_configfile", False)
+
+
+def check_module():
+    """Ends the call of a workflow that uses this one with a `prefix:`, which cannot work."""
+    modifier = getattr(getattr(workflow, "modifier", None), "path_modifier", None)
+    if getattr(modifier, "prefix", None) or getattr(
+        modifier, "_prefix_replacements", None
+    ):
+        sys.exit(
+            "Error: module: TelephoneGAN cannot be used with prefix: or replace_prefix:, since its rules"
+            " look into input/, models/ and results/ of the working folder to see what there is to do."
+            " Leave the line out, or play in a folder of its own: snakemake --directory."
+        )
+
+
+check_module()
 
 
 def patched(plain, ours):
@@ -435,7 +453,7 @@ CHECKS = []  # what is called before jobs are looked for
 
 def before_planning(check):
     """Has `check` called when the settings of the call are there, and no job is."""
-    if ON:
+    if ON and MAIN:
         CHECKS.append(check)
 
 

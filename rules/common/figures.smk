@@ -16,7 +16,7 @@ def library_pictures(_):
         os.path.join(parent, file)
         for parent, _, files in os.walk(folder)
         for file in files
-        if file.lower().endswith(chains.PICTURES) and not file.startswith(".")
+        if chains.is_picture(file) and not file.startswith(".")
     ]
     if not found:
         raise UserError(f"config: library: the folder {folder} holds no picture.")
@@ -51,7 +51,7 @@ def text_looked_at(wildcards):
 def all_figures(_):
     """Every figure that the bundle has, of every base file."""
     rounds = range(1, config["rounds"] + 1)
-    figures = ["strip.png", "film.gif", "drift.svg"]
+    figures = [name for name in standing.FIGURES if name != "related.png"]
     bundle = bundle_called(config["bundle"])
     kinds = ["candidates"]
     if not bundle.painter.no_attention:
@@ -60,8 +60,7 @@ def all_figures(_):
     related = [
         f"results/{image}/related.png"
         for image in every_chain(None)
-        if bundle.damsm
-        and not str(base_files().find(image)).lower().endswith(chains.TEXT)
+        if bundle.damsm and not chains.is_text(base_files().find(image))
     ]
     return (
         [f"results/{image}/{file}" for image in every_chain(None) for file in figures]

@@ -14,7 +14,7 @@ def holds_settings(path):
     return os.path.lexists(path) and bool(settings.read(path, SCHEMA))
 
 
-if holds_settings("config.yaml"):
+if not CONFIGURED and holds_settings("config.yaml"):
 
     configfile: "config.yaml"
 

@@ -13,7 +13,6 @@ import numpy as np
 from PIL import Image
 
 from scripts.bundles import Bundle
-from scripts.chains import TEXT
 from scripts.drift import texts as language
 from scripts.drift.attributes import Attributes
 from scripts.drift.measures import MEASURES, Played
@@ -22,6 +21,7 @@ from scripts.files import written
 from scripts.judge import Judge
 from scripts.meaning import Meaning
 from scripts.tables import Row, write_rows
+from scripts.untrusted.files import is_text
 from scripts.untrusted.pictures import open_picture
 from scripts.untrusted.texts import read_text
 
@@ -45,10 +45,9 @@ def write(
     `truth` has what is known to be in the base, by attribute; a base text says it itself. Raises
     UserError if a file cannot be read or the embedding cannot be had.
     """
-    is_text = Path(base).suffix.lower() == TEXT
     known = Attributes.read(attributes) if attributes else None
     played = look(
-        None if is_text else open_picture(base),
+        None if is_text(base) else open_picture(base),
         map(open_picture, pictures),
         [read_text(text) for text in texts],
         meaning=Meaning.of(bundle),

@@ -1,6 +1,6 @@
 """All figures of a round that are not attributes, in one place: the columns of drift.tsv.
 
-A new figure is one more entry of MEASURES, and appears in tables, curves, pages and comparisons.
+A new figure is one more entry of MEASURES, and appears in tables, plots and comparisons.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class Measure:
         None  # the vectors whose cosine it is: of the start, of the round
     )
     encoded: bool = False  # by a bundle's own encoders
+    panel: str = ""  # of a chain's plot, one of plot.PANELS; "" if it is not drawn there
+    label: str = ""  # its name in the legend of that panel
 
 
 def _words(part: str, back: bool) -> Figure:
@@ -103,17 +105,20 @@ MEASURES: dict[str, Measure] = {
     "cosine_first": Measure(
         lambda played, n: _cosine(_at(played.meant, n), _at(played.meant, 0)),
         "caption and round 1's, in meaning", "cosine", COSINE, True, ("first_meant", "meant"),
+        panel="captions", label="to round 1's",
     ),
     "kept_previous": Measure(_words("kept", back=True)),
     "lost_previous": Measure(_words("lost", back=True)),
     "new_previous": Measure(_words("new", back=True)),
     "bleu_previous": Measure(_bleu(back=True)),
     "cosine_previous": Measure(
-        lambda played, n: _cosine(_at(played.meant, n), _at(played.meant, n - 1))
+        lambda played, n: _cosine(_at(played.meant, n), _at(played.meant, n - 1)),
+        panel="captions", label="to that of the round before",
     ),
     "agreement": Measure(
         lambda played, n: _cosine(_at(played.seen, n), _at(played.told, n)),
         "picture and its own caption", "cosine", COSINE, encoded=True,
+        panel="both", label="picture and its caption",
     ),
     "agreement_first": Measure(
         lambda played, n: _cosine(_at(played.seen, n), _at(played.told, 0)),
@@ -122,10 +127,12 @@ MEASURES: dict[str, Measure] = {
     "caption_base": Measure(
         lambda played, n: _cosine(_at(played.told, n), played.base),
         "caption and base picture", "cosine", COSINE, False, ("base", "told"), True,
+        panel="both", label="caption and base picture",
     ),
     "meaning_base": Measure(
         lambda played, n: _cosine(_at(played.seen, n), played.base),
         "picture and base, in meaning", "cosine", COSINE, False, ("base", "seen"), True,
+        panel="pictures", label="in meaning (cosine)",
     ),
     "judge_own": Measure(
         lambda played, n: _cosine(_at(played.judged, n), _at(played.judged_told, n)),
@@ -140,6 +147,9 @@ MEASURES: dict[str, Measure] = {
         lambda played, n: _cosine(_at(played.judged, n), played.judged_base),
         "picture and base, to the judge", "cosine", COSINE, False, ("judged_base", "judged"),
     ),
-    "pixels_base": Measure(_pixels, "picture and base, in pixels", "1 − difference"),
+    "pixels_base": Measure(
+        _pixels, "picture and base, in pixels", "1 − difference",
+        panel="pictures", label="in pixels (1 − difference)",
+    ),
 }  # fmt: skip
 CURVES = {name: measure for name, measure in MEASURES.items() if measure.what}

@@ -3,28 +3,22 @@
 from pathlib import Path
 
 from scripts import plots
+from scripts.drift.measures import MEASURES
 from scripts.tables import Row, read_rows
 
-CURVES = (
-    (
-        "Captions: nearness in meaning",
-        "cosine",
-        {"cosine_first": "to round 1's", "cosine_previous": "to that of the round before"},
-        "needs two rounds",
-    ),
-    (
+PANELS = {  # title, unit, and what is said where there is nothing to show
+    "captions": ("Captions: nearness in meaning", "cosine", "needs two rounds"),
+    "both": (
         "Pictures and captions, as the bundle's DAMSM sees them",
         "cosine",
-        {"agreement": "picture and its caption", "caption_base": "caption and base picture"},
         "this bundle has no image encoder",
     ),
-    (
+    "pictures": (
         "Pictures: likeness to the base picture",
         "cosine; 1 − difference",
-        {"meaning_base": "in meaning (cosine)", "pixels_base": "in pixels (1 − difference)"},
         "this chain began with a text",
     ),
-)
+}
 
 
 def draw(table: Path | str, out: Path | str, chain: str) -> None:
@@ -32,16 +26,17 @@ def draw(table: Path | str, out: Path | str, chain: str) -> None:
     rows = read_rows(table)
     kept = [name for name in rows[0] if name.endswith("_kept") and _any(rows, name)]
     attributes = [name.removesuffix("_kept") for name in kept]
-    count = 3 if not attributes else 4
-    heights = [1.9] * 3 + ([0.6 + 0.42 * len(attributes)] if attributes else [])
+    count = len(PANELS) + bool(attributes)
+    heights = [1.9] * len(PANELS) + ([0.6 + 0.42 * len(attributes)] if attributes else [])
     sheet, axes = plots.figure(
         sum(heights) + 0.6, count, 1, sharex=True, gridspec_kw={"height_ratios": heights}
     )
     rounds = [row["round"] for row in rows]
-    for panel, (title, unit, curves, otherwise) in zip(axes[:, 0], CURVES, strict=False):
+    for panel, (key, (title, unit, otherwise)) in zip(axes[:, 0], PANELS.items(), strict=False):
         panel.set_title(title, fontsize=10, loc="left")
         panel.set_ylabel(unit, fontsize=9)
-        there = {name: label for name, label in curves.items() if _any(rows, name)}
+        drawn = {name: one.label for name, one in MEASURES.items() if one.panel == key}
+        there = {name: label for name, label in drawn.items() if _any(rows, name)}
         for number, (name, label) in enumerate(there.items()):
             plots.line(panel, number, rounds, [row[name] for row in rows], label)
         if there:
@@ -51,7 +46,7 @@ def draw(table: Path | str, out: Path | str, chain: str) -> None:
             plots.say(panel, f"nothing to show: {otherwise}")
             panel.set_yticks([])
     if attributes:
-        _attributes(axes[3, 0], rows, attributes)
+        _attributes(axes[-1, 0], rows, attributes)
     axes[-1, 0].set_xlabel("round")
     axes[-1, 0].set_xticks(rounds if len(rounds) <= 20 else rounds[:: len(rounds) // 10])
     sheet.suptitle(f"What {chain} keeps, round by round", fontsize=12)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from scripts.chains import TEXT
 from scripts.figures.typography import CAPTION, GAP, GREY, INK, LABEL, LEADING, font, wrap
 from scripts.files import written
+from scripts.untrusted.files import is_text
 from scripts.untrusted.pictures import open_picture
 from scripts.untrusted.texts import read_text
 
@@ -27,7 +27,7 @@ def draw(
     `base` is a picture or, of a text-first chain, a text, which has no picture of its own.
     Raises UserError if one of them cannot be read.
     """
-    scenes = [] if Path(base).suffix.lower() == TEXT else [("base", open_picture(base), "")]
+    scenes = [] if is_text(base) else [("base", open_picture(base), "")]
     scenes += [
         (f"round {number}", open_picture(picture), read_text(text))
         for number, (picture, text) in enumerate(zip(pictures, texts, strict=True), 1)

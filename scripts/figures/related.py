@@ -20,6 +20,7 @@ from scripts.errors import UserError
 from scripts.figures.typography import GAP, GREY, INK, LABEL, LEADING, font, wrap
 from scripts.files import digest, written
 from scripts.meaning import Meaning
+from scripts.untrusted.files import is_text
 from scripts.untrusted.pictures import open_picture
 
 SHOWN = 5  # pictures of each row
@@ -90,7 +91,7 @@ def draw(
 
     Raises UserError if the base is a text, or a picture cannot be read.
     """
-    if Path(base).suffix.lower() == ".txt":
+    if is_text(base):
         raise UserError(f"{base}: a text has no related pictures; ask for those of a picture.")
     _compute_on(threads)
     picture = open_picture(base)

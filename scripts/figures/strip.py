@@ -8,7 +8,6 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from scripts.chains import TEXT
 from scripts.figures.typography import (
     CAPTION,
     FRAME,
@@ -24,6 +23,7 @@ from scripts.figures.typography import (
 )
 from scripts.files import written
 from scripts.records import read_if_sound, unfamiliar
+from scripts.untrusted.files import is_text
 from scripts.untrusted.pictures import open_picture
 from scripts.untrusted.texts import read_text
 
@@ -46,8 +46,7 @@ def draw(
     note beneath the base picture says if it was unfamiliar to the captioner.
     Raises UserError if a picture or a text cannot be read.
     """
-    is_text = Path(base).suffix.lower() == TEXT
-    first = _card(read_text(base)) if is_text else _fit(open_picture(base))
+    first = _card(read_text(base)) if is_text(base) else _fit(open_picture(base))
     panels = [first, *(_fit(open_picture(picture)) for picture in pictures)]
     captions = ["", *(read_text(text) for text in texts)]
     notes = [_note_of_base(texts), *(_note(record) for record in records)] if records else []

@@ -15,6 +15,7 @@ from scripts import networks
 from scripts.bundles import Bundle
 from scripts.downloads import digests, read_lock
 from scripts.errors import UserError
+from scripts.files import written
 from scripts.official import names
 from scripts.official.published import originals
 from scripts.untrusted.checkpoints import load_checkpoint
@@ -236,24 +237,14 @@ def _write(out: Path, weights: State, vocabulary: Vocabulary | None) -> None:
     """Writes weights and words under other names and renames both, or leaves nothing."""
     from safetensors.torch import save_file
 
-    new = out.with_name(f".{out.name}.new")
-    new_words = new.with_suffix(".txt")
-    try:
-        save_file(dict(weights), new)
-        new.chmod(0o644)  # safetensors lets nobody else read it
-        _sync(new)
+    with written(out) as part:
+        save_file(dict(weights), part)
+        part.chmod(0o644)  # safetensors lets nobody else read it
+        _sync(part)
         if vocabulary is not None:
-            vocabulary.write(new_words)
-            _sync(new_words)
-            os.replace(new_words, out.with_suffix(".txt"))
-        os.replace(new, out)
-    except OSError as error:
-        raise UserError(
-            f"{out}: this file cannot be written ({error.strerror or error})."
-        ) from None
-    finally:
-        new.unlink(missing_ok=True)
-        new_words.unlink(missing_ok=True)
+            with written(out.with_suffix(".txt")) as words:
+                vocabulary.write(words)
+                _sync(words)
 
 
 def _sync(path: Path) -> None:

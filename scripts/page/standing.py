@@ -12,6 +12,7 @@ from typing import Any
 
 from scripts import records
 
+# The figures of a chain: those that its page shows, and that `snakemake figures` makes.
 FIGURES = ("strip.png", "film.gif", "drift.svg", "drift.tsv", "related.png")
 BY_ROUND = ("candidates", "attention")
 ROUND = re.compile(r"round([1-9][0-9]*)\.png", re.ASCII)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from scripts.chains import TEXT, parse
+from scripts.chains import parse
 from scripts.errors import UserError
 from scripts.page import thumbnails
 from scripts.page.standing import Standing
 from scripts.tables import read_rows
+from scripts.untrusted.files import is_text
 from scripts.untrusted.texts import read_text
 from scripts.words import tokenize
 
@@ -69,7 +70,7 @@ def _kept(chain: Standing, captions: list[str]) -> tuple[str, list[float]]:
 
 
 def _base_text(base: Path | None) -> str | None:
-    if base is None or base.suffix.lower() != TEXT:
+    if base is None or not is_text(base):
         return None
     try:
         return read_text(base)

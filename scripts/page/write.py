@@ -13,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from scripts.chains import TEXT, parse
+from scripts.chains import parse
 from scripts.errors import UserError
 from scripts.files import written
 from scripts.page import standing, story, thumbnails
 from scripts.page.standing import Standing
+from scripts.untrusted.files import is_text
 from scripts.untrusted.pictures import open_picture
 
 HERE = Path(__file__).parent
@@ -92,7 +93,7 @@ def _base(chain: Standing, find_base: FindBase, seed: int, bundle: str) -> Path 
 
 def _picture(base: Path | None):
     """The base picture; None of a text, or where it is gone or cannot be read."""
-    if base is None or base.suffix.lower() == TEXT:
+    if base is None or is_text(base):
         return None
     try:
         return open_picture(base)

@@ -17,11 +17,12 @@ from PIL import Image
 
 from scripts import batches, channel
 from scripts.bundles import Bundle
-from scripts.chains import TEXT, Chain
+from scripts.chains import Chain
 from scripts.devices import choose_device
 from scripts.errors import UserError
 from scripts.files import unchanged, write_json, written
 from scripts.players import Sampling
+from scripts.untrusted.files import is_text
 from scripts.untrusted.pictures import open_picture
 from scripts.untrusted.texts import read_text
 
@@ -62,7 +63,7 @@ def caption(
 def how_familiar(source: Path | str, bundle: Bundle, device: str) -> dict[str, float]:
     """What a record says of how familiar a base picture is, where the bundle has a level for it."""
     player = bundle.captioner
-    if Path(source).suffix.lower() == TEXT or player.familiar is None:
+    if is_text(source) or player.familiar is None:
         return {}
     score = player.familiarity(open_picture(source), choose_device(device))
     return {"familiarity": round(score, 3), "familiar": player.familiar}
@@ -87,7 +88,7 @@ def hear(
 
     What is odd about the picture, and does not hinder, is told to `note`.
     """
-    if Path(source).suffix.lower() == TEXT:
+    if is_text(source):
         return {"caption": read_text(source)}
     player = bundle.captioner
     files = player.digests()  # before anything is loaded

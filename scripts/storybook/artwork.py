@@ -69,42 +69,6 @@ PACKAGES = {
 
 TRAINED_STYLES = (*STYLES, *MORE_STYLES)
 
-ICONS = {
-    "cow": "cow",
-    "bear": "bear",
-    "sheep": "ewe",
-    "horse": "horse",
-    "elephant": "elephant",
-    "giraffe": "giraffe",
-    "car": "automobile",
-    "bus": "bus",
-    "dog": "dog",
-    "penguin": "penguin",
-    "truck": "delivery-truck",
-    "motorcycle": "motor-scooter",
-    "train": "locomotive",
-    "teddy bear": "teddy-bear",
-    "umbrella": "umbrella",
-    "airplane": "airplane",
-    "kite": "kite",
-    "sailboat": "sailboat",
-    "couch": "couch-and-lamp",
-    "surfer": "person-surfing",
-    "skier": "skier",
-    "cat": "cat",
-    "zebra": "zebra",
-    "duck": "duck",
-    "bicycle": "bicycle",
-    "ship": "passenger-ship",
-    "bed": "bed",
-    "laptop": "laptop",
-    "pizza": "pizza",
-    "cake": "birthday-cake",
-    "apple": "red-apple",
-    "banana": "banana",
-    "orange": "tangerine",
-}
-
 # Where a set calls an icon something else; None where it has none, or shows a head, a card or
 # something that is not the kind.
 OTHERWISE: dict[str, dict[str, str | None]] = {
@@ -227,7 +191,7 @@ class Artwork:
     def _icon(self, kind: str, style: str) -> dict | None:
         """The icon of a set, or None."""
         icons = self.sets[style]
-        name = OTHERWISE.get(style, {}).get(kind, ICONS[kind])
+        name = OTHERWISE.get(style, {}).get(kind, KINDS[kind].icon)
         if name is None:
             return None
         alias = icons.get("aliases", {}).get(name)

@@ -9,81 +9,6 @@ import yaml
 from scripts.files import written
 from scripts.storybook.world import COLOURS, JUMPING, KINDS, Content
 
-# name: (one, many) in the words people use, the first form being the commonest
-NOUNS = {
-    "cow": (("cow", "cows"),),
-    "bear": (("bear", "bears"),),
-    "sheep": (("sheep", "sheep"),),
-    "horse": (("horse", "horses"),),
-    "elephant": (("elephant", "elephants"),),
-    "giraffe": (("giraffe", "giraffes"),),
-    "car": (("car", "cars"),),
-    "bus": (("bus", "buses"),),
-    "dog": (("dog", "dogs"), ("puppy", "puppies")),
-    "penguin": (("penguin", "penguins"),),
-    "truck": (("truck", "trucks"),),
-    "motorcycle": (("motorcycle", "motorcycles"), ("scooter", "scooters")),
-    "train": (("train", "trains"), ("steam train", "steam trains")),
-    "teddy bear": (("teddy bear", "teddy bears"), ("stuffed bear", "stuffed bears")),
-    "umbrella": (("umbrella", "umbrellas"),),
-    "airplane": (("airplane", "airplanes"), ("plane", "planes")),
-    "kite": (("kite", "kites"),),
-    "sailboat": (("sailboat", "sailboats"), ("boat", "boats")),
-    "couch": (("couch", "couches"), ("sofa", "sofas")),
-    "surfer": (("surfer", "surfers"), ("man on a surfboard", "men on surfboards")),
-    "batter": (("baseball player", "baseball players"), ("batter", "batters")),
-    "skier": (("skier", "skiers"), ("person on skis", "people on skis")),
-    "cat": (("cat", "cats"), ("kitten", "kittens")),
-    "zebra": (("zebra", "zebras"),),
-    "duck": (("duck", "ducks"),),
-    "bicycle": (("bicycle", "bicycles"), ("bike", "bikes")),
-    "ship": (("ship", "ships"), ("cruise ship", "cruise ships")),
-    "bed": (("bed", "beds"),),
-    "laptop": (("laptop", "laptops"), ("laptop computer", "laptop computers")),
-    "pizza": (("slice of pizza", "slices of pizza"), ("piece of pizza", "pieces of pizza")),
-    "cake": (("cake", "cakes"), ("birthday cake", "birthday cakes")),
-    "apple": (("apple", "apples"),),
-    "banana": (("banana", "bananas"),),
-    "orange": (("orange", "oranges"),),
-}
-
-ACTS = {
-    "cow": ("standing", "grazing"),
-    "bear": ("standing", "walking"),
-    "sheep": ("standing", "grazing"),
-    "horse": ("standing", "running"),
-    "elephant": ("standing", "walking"),
-    "giraffe": ("standing", "walking"),
-    "car": ("parked", "driving"),
-    "bus": ("parked", "driving"),
-    "dog": ("standing", "walking"),
-    "penguin": ("standing", "walking"),
-    "truck": ("parked", "driving"),
-    "motorcycle": ("parked", "standing"),
-    "train": ("driving", "standing"),
-    "teddy bear": ("sitting", "resting"),
-    "umbrella": ("standing", "open"),
-    "airplane": ("flying",),
-    "kite": ("flying",),
-    "sailboat": ("sailing", "floating"),
-    "couch": ("sitting",),
-    "surfer": ("riding a wave", "surfing"),
-    "batter": ("swinging a bat", "holding a bat"),
-    "skier": ("skiing", "going downhill"),
-    "cat": ("standing", "walking"),
-    "zebra": ("standing", "walking"),
-    "duck": ("standing", "resting"),
-    "bicycle": ("parked", "standing"),
-    "ship": ("sailing", "floating"),
-    "bed": ("standing", "sitting"),
-    "laptop": ("standing", "sitting"),
-    "pizza": ("lying", "sitting"),
-    "cake": ("standing", "sitting"),
-    "apple": ("lying", "sitting"),
-    "banana": ("lying", "sitting"),
-    "orange": ("lying", "sitting"),
-}
-
 SETTINGS = {
     "field": ("in a green field", "on a grassy hill", "in the grass"),
     "forest": ("in a forest", "in the woods", "near some trees"),
@@ -148,7 +73,7 @@ TURNED = 0.2  # how often the one that is usually told last is told first
 
 NOUN_SIGNS = {
     kind: re.compile(r"\b(" + "|".join(sorted({w for pair in nouns for w in pair})) + r")\b")
-    for kind, nouns in NOUNS.items()
+    for kind, nouns in ((kind.name, kind.nouns) for kind in KINDS.values())
 }
 
 # The same with the colour before or behind the noun.
@@ -164,7 +89,7 @@ COLOURED = {
 # A single thing, with what may stand before its noun.
 ONE = re.compile(
     rf"\b(?:an?|one) (?:(?:{'|'.join((*COLOURS, JUMPING))}) )*"
-    rf"(?:{'|'.join(sorted({one for pairs in NOUNS.values() for one, _ in pairs}))})\b"
+    rf"(?:{'|'.join(sorted({one for kind in KINDS.values() for one, _ in kind.nouns}))})\b"
 )
 
 
@@ -176,7 +101,7 @@ def _counted(number: str, noun: str) -> str:
 
 def _named(kind: str, colour: str, number: int, chance: random.Random) -> str:
     """A noun with its colour, in the singular or the plural, without a number."""
-    one, many = chance.choice(NOUNS[kind])
+    one, many = chance.choice(KINDS[kind].nouns)
     noun = one if number == 1 else many
     if not colour:
         return noun
@@ -193,7 +118,7 @@ def describe(content: Content, flies: bool, chance: random.Random) -> str:
     return chance.choice(TEMPLATES).format(
         things=_counted(number, noun),
         doing=_counted(number, f"{content.act} {noun}" if content.act else noun),
-        act=content.act or chance.choice(ACTS[content.kind]),
+        act=content.act or chance.choice(KINDS[content.kind].acts),
         be="is" if content.count == 1 else "are",
         setting=chance.choice(settings[content.place]),
     )
@@ -218,7 +143,7 @@ def captions(content: Content, flies: bool, chance: random.Random, number: int =
 def things_of(caption: str) -> list[tuple[str, str]]:
     """The kinds that a caption names, in the order of KINDS, each with the colour said of it."""
     found = {}
-    for kind in sorted(NOUNS, key=lambda kind: -len(kind)):  # a teddy bear is no bear
+    for kind in sorted(KINDS, key=lambda kind: -len(kind)):  # a teddy bear is no bear
         match = COLOURED[kind].search(caption)
         if match:
             found[kind] = match["before"] or match["behind"] or ""

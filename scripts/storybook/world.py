@@ -8,7 +8,7 @@ it; the captioner learns from free layouts, too (see loose.py).
 """
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 STYLES = ("noto", "fluent-emoji-flat", "twemoji")  # what is painted
 MORE_STYLES = ("fluent-emoji", "emojione", "streamline-emojis")  # the captioner knows these as well
@@ -25,7 +25,12 @@ PAINTS = ("red", "blue", "yellow", "green")
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of object: where it is met, in which colours, and how it stands there."""
+    """A kind of object: where it is met, in which colours, how it stands there, what it is called.
+
+    `nouns` are its names, (one, many) each, in the words people use, the commonest first; `acts`
+    are what captions say that it does; `icon` is its name in the sets of artwork (none:
+    artwork.py draws it).
+    """
 
     name: str
     places: tuple[str, ...]
@@ -34,48 +39,104 @@ class Kind:
     flies: bool = False
     coat: bool = False  # the whole of it is tinted, not only its bright parts
     jumps: bool = False  # or stands; the other kinds know no poses
+    _: KW_ONLY
+    nouns: tuple[tuple[str, str], ...]
+    acts: tuple[str, ...]
+    icon: str = ""
 
 
-# In the order in which two kinds of one scene are told: what lives comes first.
+# All that is known of each kind, in the order in which two kinds of one scene are told: what lives
+# comes first. A new kind is one more entry here (and in artwork.OTHERWISE, where a set of artwork
+# calls it something else or lacks it).
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("surfer", ("ocean", "beach"), most=2),
-        Kind("skier", ("snow", "forest"), most=2),
-        Kind("batter", ("ballpark", "field"), ("red", "blue"), most=2),
-        Kind("dog", ("field", "beach", "room", "street", "ballpark"), jumps=True),
-        Kind("cat", ("room", "street", "table"), COATS, coat=True),
-        Kind("horse", ("field", "beach", "desert", "snow"), COATS, coat=True, jumps=True),
-        Kind("cow", ("field", "forest", "snow", "beach"), COATS, coat=True),
-        Kind("sheep", ("field", "snow", "desert"), COATS, coat=True, jumps=True),
-        Kind("zebra", ("field", "desert")),
-        Kind("giraffe", ("field", "desert", "forest")),
-        Kind("elephant", ("field", "desert", "forest")),
-        Kind("teddy bear", ("room", "street", "table", "ballpark")),
-        Kind("bear", ("forest", "field", "snow"), COATS, coat=True),
-        Kind("penguin", ("snow", "ocean", "beach")),
-        Kind("duck", ("field", "beach", "ocean")),
-        Kind("car", ("street", "desert", "snow"), PAINTS),
-        Kind("bus", ("street", "desert", "snow"), PAINTS),
-        Kind("truck", ("street", "desert", "forest"), PAINTS),
-        Kind("motorcycle", ("street", "beach", "forest"), PAINTS),
-        Kind("bicycle", ("street", "beach", "forest"), PAINTS),
-        Kind("train", ("desert", "snow", "field")),
-        Kind("airplane", ("sky", "street", "beach"), ("red", "blue", "green"), flies=True),
-        Kind("kite", ("sky", "beach", "field"), (*PAINTS, "purple"), flies=True),
-        Kind("sailboat", ("ocean", "beach"), PAINTS),
-        Kind("ship", ("ocean",)),
-        Kind("couch", ("room", "street"), PAINTS, most=2),
-        Kind("bed", ("room",), PAINTS, most=2),
-        Kind("umbrella", ("beach", "street", "field"), (*PAINTS, "purple")),
-        Kind("laptop", ("table", "room")),
-        Kind("pizza", ("table",)),
-        Kind("cake", ("table", "room")),
-        Kind("apple", ("table", "field"), ("red", "green")),
-        Kind("banana", ("table", "beach")),
-        Kind("orange", ("table", "field")),
+        Kind("surfer", ("ocean", "beach"), most=2,
+             icon="person-surfing", acts=("riding a wave", "surfing"),
+             nouns=(("surfer", "surfers"), ("man on a surfboard", "men on surfboards"))),
+        Kind("skier", ("snow", "forest"), most=2,
+             icon="skier", acts=("skiing", "going downhill"),
+             nouns=(("skier", "skiers"), ("person on skis", "people on skis"))),
+        Kind("batter", ("ballpark", "field"), ("red", "blue"), most=2,
+             acts=("swinging a bat", "holding a bat"),
+             nouns=(("baseball player", "baseball players"), ("batter", "batters"))),
+        Kind("dog", ("field", "beach", "room", "street", "ballpark"), jumps=True,
+             icon="dog", acts=("standing", "walking"),
+             nouns=(("dog", "dogs"), ("puppy", "puppies"))),
+        Kind("cat", ("room", "street", "table"), COATS, coat=True,
+             icon="cat", acts=("standing", "walking"),
+             nouns=(("cat", "cats"), ("kitten", "kittens"))),
+        Kind("horse", ("field", "beach", "desert", "snow"), COATS, coat=True, jumps=True,
+             icon="horse", acts=("standing", "running"), nouns=(("horse", "horses"),)),
+        Kind("cow", ("field", "forest", "snow", "beach"), COATS, coat=True,
+             icon="cow", acts=("standing", "grazing"), nouns=(("cow", "cows"),)),
+        Kind("sheep", ("field", "snow", "desert"), COATS, coat=True, jumps=True,
+             icon="ewe", acts=("standing", "grazing"), nouns=(("sheep", "sheep"),)),
+        Kind("zebra", ("field", "desert"),
+             icon="zebra", acts=("standing", "walking"), nouns=(("zebra", "zebras"),)),
+        Kind("giraffe", ("field", "desert", "forest"),
+             icon="giraffe", acts=("standing", "walking"), nouns=(("giraffe", "giraffes"),)),
+        Kind("elephant", ("field", "desert", "forest"),
+             icon="elephant", acts=("standing", "walking"), nouns=(("elephant", "elephants"),)),
+        Kind("teddy bear", ("room", "street", "table", "ballpark"),
+             icon="teddy-bear", acts=("sitting", "resting"),
+             nouns=(("teddy bear", "teddy bears"), ("stuffed bear", "stuffed bears"))),
+        Kind("bear", ("forest", "field", "snow"), COATS, coat=True,
+             icon="bear", acts=("standing", "walking"), nouns=(("bear", "bears"),)),
+        Kind("penguin", ("snow", "ocean", "beach"),
+             icon="penguin", acts=("standing", "walking"), nouns=(("penguin", "penguins"),)),
+        Kind("duck", ("field", "beach", "ocean"),
+             icon="duck", acts=("standing", "resting"), nouns=(("duck", "ducks"),)),
+        Kind("car", ("street", "desert", "snow"), PAINTS,
+             icon="automobile", acts=("parked", "driving"), nouns=(("car", "cars"),)),
+        Kind("bus", ("street", "desert", "snow"), PAINTS,
+             icon="bus", acts=("parked", "driving"), nouns=(("bus", "buses"),)),
+        Kind("truck", ("street", "desert", "forest"), PAINTS,
+             icon="delivery-truck", acts=("parked", "driving"), nouns=(("truck", "trucks"),)),
+        Kind("motorcycle", ("street", "beach", "forest"), PAINTS,
+             icon="motor-scooter", acts=("parked", "standing"),
+             nouns=(("motorcycle", "motorcycles"), ("scooter", "scooters"))),
+        Kind("bicycle", ("street", "beach", "forest"), PAINTS,
+             icon="bicycle", acts=("parked", "standing"),
+             nouns=(("bicycle", "bicycles"), ("bike", "bikes"))),
+        Kind("train", ("desert", "snow", "field"),
+             icon="locomotive", acts=("driving", "standing"),
+             nouns=(("train", "trains"), ("steam train", "steam trains"))),
+        Kind("airplane", ("sky", "street", "beach"), ("red", "blue", "green"), flies=True,
+             icon="airplane", acts=("flying",),
+             nouns=(("airplane", "airplanes"), ("plane", "planes"))),
+        Kind("kite", ("sky", "beach", "field"), (*PAINTS, "purple"), flies=True,
+             icon="kite", acts=("flying",), nouns=(("kite", "kites"),)),
+        Kind("sailboat", ("ocean", "beach"), PAINTS,
+             icon="sailboat", acts=("sailing", "floating"),
+             nouns=(("sailboat", "sailboats"), ("boat", "boats"))),
+        Kind("ship", ("ocean",),
+             icon="passenger-ship", acts=("sailing", "floating"),
+             nouns=(("ship", "ships"), ("cruise ship", "cruise ships"))),
+        Kind("couch", ("room", "street"), PAINTS, most=2,
+             icon="couch-and-lamp", acts=("sitting",),
+             nouns=(("couch", "couches"), ("sofa", "sofas"))),
+        Kind("bed", ("room",), PAINTS, most=2,
+             icon="bed", acts=("standing", "sitting"), nouns=(("bed", "beds"),)),
+        Kind("umbrella", ("beach", "street", "field"), (*PAINTS, "purple"),
+             icon="umbrella", acts=("standing", "open"), nouns=(("umbrella", "umbrellas"),)),
+        Kind("laptop", ("table", "room"),
+             icon="laptop", acts=("standing", "sitting"),
+             nouns=(("laptop", "laptops"), ("laptop computer", "laptop computers"))),
+        Kind("pizza", ("table",),
+             icon="pizza", acts=("lying", "sitting"),
+             nouns=(("slice of pizza", "slices of pizza"), ("piece of pizza", "pieces of pizza"))),
+        Kind("cake", ("table", "room"),
+             icon="birthday-cake", acts=("standing", "sitting"),
+             nouns=(("cake", "cakes"), ("birthday cake", "birthday cakes"))),
+        Kind("apple", ("table", "field"), ("red", "green"),
+             icon="red-apple", acts=("lying", "sitting"), nouns=(("apple", "apples"),)),
+        Kind("banana", ("table", "beach"),
+             icon="banana", acts=("lying", "sitting"), nouns=(("banana", "bananas"),)),
+        Kind("orange", ("table", "field"),
+             icon="tangerine", acts=("lying", "sitting"), nouns=(("orange", "oranges"),)),
     )
-}
+}  # fmt: skip
 
 PLACES = tuple(sorted({place for kind in KINDS.values() for place in kind.places}))
 COLOURS = tuple(sorted({colour for kind in KINDS.values() for colour in kind.colours}))

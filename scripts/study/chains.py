@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
-from scripts.chains import LARGEST_SEED, TEXT, Chain, parse
+from scripts.chains import LARGEST_SEED, Chain, parse
 from scripts.errors import UserError
 from scripts.tables import Row, read_rows, write_rows
+from scripts.untrusted.files import is_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,7 +118,7 @@ def join(
     rows: list[Row] = []
     for table, name, base in zip(tables, chains, bases, strict=True):
         chain = parse(name, seed, bundle, passage)
-        begins = "text" if Path(base).suffix.lower() == TEXT else "image"
+        begins = "text" if is_text(base) else "image"
         rows += [{**_whose(chain), "first": begins, **row} for row in read_rows(table)]
     for table in imported:
         rows += read_rows(table)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts.bundles import Bundle
-from scripts.chains import PICTURES, TEXT, TRUTH, leads_out
+from scripts.chains import TRUTH, leads_out
 from scripts.drift.attributes import Attributes, Truth
 from scripts.drift.chain import look, table_of, vectors_of
 from scripts.drift.texts import AT_ONCE
@@ -30,6 +30,7 @@ from scripts.judge import Judge
 from scripts.meaning import Meaning
 from scripts.study.chance import packed
 from scripts.tables import Row, write_rows
+from scripts.untrusted.files import is_picture, is_text
 from scripts.untrusted.pictures import open_picture
 from scripts.untrusted.texts import MAX_TEXT, is_plain, read_bytes, read_text
 from scripts.words import tidy
@@ -53,7 +54,7 @@ class Played:
 
     @property
     def first(self) -> str:
-        return "text" if self.base.suffix.lower() == TEXT else "image"
+        return "text" if is_text(self.base) else "image"
 
     def generations(self) -> list[Path]:
         """The base, then caption and picture in turn; the first caption of a text is the text."""
@@ -83,7 +84,7 @@ def _export(chains: Sequence[Played], folder: Path) -> None:
     for chain in chains:
         root = folder / chain.bundle / FOLDERS[chain.first][0]
         for generation, file in enumerate(chain.generations()):
-            if file.suffix.lower() == TEXT:
+            if is_text(file):
                 told = tables.setdefault(root / f"gen-{generation}.csv", [])
                 told.append((f"{chain.name}.png", read_text(file)))
             else:
@@ -233,7 +234,7 @@ def _pictures(folder: Path, whole: Path) -> dict[str, str | Path]:
     found: dict[str, str | Path] = {}
     for path in sorted(folder.iterdir()):
         # macOS puts a note `._0.png` beside each 0.png.
-        if path.suffix.lower() not in PICTURES or path.name.startswith("."):
+        if not is_picture(path) or path.name.startswith("."):
             continue
         _check_inside(path, whole)
         if path.stem in found:
@@ -245,7 +246,7 @@ def _pictures(folder: Path, whole: Path) -> dict[str, str | Path]:
 
 
 def _stem(name: str) -> str:
-    return Path(name).stem if Path(name).suffix.lower() in PICTURES else name
+    return Path(name).stem if is_picture(name) else name
 
 
 def measure_taken(

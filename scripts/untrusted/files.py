@@ -21,7 +21,7 @@ FORMATS = {  # of pictures, as Pillow calls them: the endings of their files
     "HEIF": (".heic", ".heif", ".hif"),
     "JPEG2000": (".jp2", ".j2k", ".jpf", ".jpx"),
 }
-PICTURES = (  # first bytes of the picture formats that are read, by Pillow's names
+MAGIC = (  # first bytes of the picture formats that are read, by Pillow's names
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG", "PNG"),
     (b"GIF8", "GIF"),
@@ -33,6 +33,8 @@ PICTURES = (  # first bytes of the picture formats that are read, by Pillow's na
     (b"\x00\x00\x00\x0cjP  ", "JPEG2000"),
     (b"\xff\x4f\xff\x51", "JPEG2000"),
 )
+PICTURES = tuple(ending for endings in FORMATS.values() for ending in endings)
+TEXT = ".txt"
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 OTHERS = (  # the beginnings of what people and servers take for something else
@@ -57,6 +59,16 @@ OTHERS = (  # the beginnings of what people and servers take for something else
 )
 
 
+def is_picture(path: Path | str) -> bool:
+    """Whether a file's name says that it is a picture of a format that is read."""
+    return Path(path).suffix.lower() in PICTURES
+
+
+def is_text(path: Path | str) -> bool:
+    """Whether a file's name says that it is a text."""
+    return Path(path).suffix.lower() == TEXT
+
+
 def picture_format(head: bytes) -> str:
     """Pillow's name for the format of the picture that begins like this; "" if it is not read."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -65,7 +77,7 @@ def picture_format(head: bytes) -> str:
         if head[8:12] in (b"avif", b"avis") or b"avif" in head[16:64]:
             return "AVIF"
         return "HEIF" if head[8:12] in HEIF_BRANDS else ""
-    return next((name for magic, name in PICTURES if head.startswith(magic)), "")
+    return next((name for magic, name in MAGIC if head.startswith(magic)), "")
 
 
 def guess(head: bytes) -> str:

@@ -3,10 +3,11 @@
 import io
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scripts.errors import UserError
 from scripts.untrusted.files import FORMATS, HEAD, MIB, guess, open_file, picture_format
@@ -161,23 +162,11 @@ def _as_rgb(picture: Image.Image) -> Image.Image:
     return picture
 
 
-TURNS = {  # EXIF 2.3, tag 274: how the camera was held
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
 def _upright(picture: Image.Image) -> Image.Image:
-    try:
-        turn = TURNS.get(picture.getexif().get(274))
-    except Exception:  # a damaged note says nothing about the pixels
-        return picture
-    return picture if turn is None else picture.transpose(turn)
+    """The picture as the camera was held; damaged notes say nothing about the pixels."""
+    with suppress(Exception):
+        ImageOps.exif_transpose(picture, in_place=True)
+    return picture
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
