@@ -20,17 +20,17 @@ def test_the_player_of_the_page_plays(tmp_path: Path) -> None:
     for name in ("rules", "scripts", "tests", "profiles", "Snakefile", "pyproject.toml"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
-    module = block("goes to `scripts/players/classifier.py`", "python")
+    module = block("into `scripts/players/classifier.py`", "python")
     (tmp_path / "scripts/players/classifier.py").write_text(module)
-    schema = block("goes to `rules/schemas/players/classifier.schema.yaml`", "yaml")
+    schema = block("in `rules/schemas/players/classifier.schema.yaml`", "yaml")
     (tmp_path / "rules/schemas/players/classifier.schema.yaml").write_text(schema)
     kinds = tmp_path / "scripts/players/__init__.py"
-    entry = block("and its name to `KINDS`", "python")
+    entry = block("add its name to `KINDS`", "python")
     last = '        "transformers": "scripts.players.transformers_captioner:Transformers",\n'
     assert last in kinds.read_text()
     kinds.write_text(kinds.read_text().replace(last, last + entry))
-    imports = re.findall(r"`(from [\w.]+ import \w+)`", PAGE[PAGE.index("with `from ") :])
-    test = block("`tests/test_classifier.py`, shows it", "python")
+    imports = re.findall(r"`(from [\w.]+ import \w+)`", PAGE[PAGE.index("It needs `from ") :])
+    test = block("instance `tests/test_classifier.py`", "python")
     (tmp_path / "tests/test_classifier.py").write_text("\n".join([*imports, "", "", test]))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "tests/test_classifier.py"],
