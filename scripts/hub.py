@@ -148,6 +148,8 @@ def own(model: str, choose: Choice) -> Snapshot:
 def _json(path: Path) -> dict[str, Any]:
     try:
         found = parse_json(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise Unfit(f"it has no {path.name}") from None
     except ValueError as error:
         raise Unfit(f"{path.name} is damaged ({error})") from None
     if not isinstance(found, dict):

@@ -659,6 +659,12 @@ def test_files_that_a_model_lacks_are_one_message(tmp_path, model, name: str, pa
     assert told.startswith(f"{tmp_path}/modern/bundle.yaml: ")
 
 
+def test_a_folder_of_something_else_is_one_message(tmp_path, model) -> None:
+    told = message(lambda: captioner(tmp_path, model("stable_diffusion")).files)
+    assert "it has no config.json" in told
+    assert "it has no model_index.json" in message(lambda: painter(tmp_path, model("blip")).files)
+
+
 def test_a_folder_that_is_missing_or_has_a_revision_is_one_message(tmp_path) -> None:
     assert "there is no such folder" in message(lambda: captioner(tmp_path, "/none/here").files)
     player = captioner(tmp_path, "/none/here", revision="main")
