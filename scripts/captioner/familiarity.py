@@ -2,7 +2,7 @@
 
 A network describes whatever it is shown, and is no less sure of its words where they are nonsense:
 their mean probability was 0.78 for photographs and 0.73 for scenes of the storybook's newer world.
-But of what it was never taught, its eyes make little: features stay near zero.
+But for what it was never trained on, its backbone yields little: features stay near zero.
 """
 
 import torch

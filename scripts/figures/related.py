@@ -47,8 +47,8 @@ def index(
             " related pictures need one that has."
         )
     _compute_on(threads)
-    eyes = f"{digest(meaning.bundle.weights('image_encoder'))} {code}"
-    known = _known(Path(out), eyes)
+    encoder = f"{digest(meaning.bundle.weights('image_encoder'))} {code}"
+    known = _known(Path(out), encoder)
     rows, new = [], 0
     for picture in sorted(map(str, pictures)):
         content = digest(picture)
@@ -61,7 +61,7 @@ def index(
     with written(out) as part, part.open("wb") as file:
         np.savez(
             file,
-            eyes=np.array(eyes),
+            eyes=np.array(encoder),
             names=np.array(names),
             digests=np.array(digests),
             meaning=np.stack(meanings),
@@ -70,13 +70,13 @@ def index(
     return new
 
 
-def _known(path: Path, eyes: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """What an earlier index knows, by the pictures' digests; nothing, if other eyes made it."""
+def _known(path: Path, encoder: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What an earlier index knows, by the pictures' digests; nothing, if others made it."""
     if not path.exists():
         return {}
     try:
         with np.load(path, allow_pickle=False) as old:
-            if str(old["eyes"]) != eyes:
+            if str(old["eyes"]) != encoder:
                 return {}
             rows = zip(old["digests"], old["meaning"], old["pixels"], strict=True)
             return {str(content): (meaning, flat) for content, meaning, flat in rows}

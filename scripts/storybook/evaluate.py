@@ -231,10 +231,10 @@ def likeness(
     return {"painted": kid(painted, others), "rendered": kid(true, others)}
 
 
-def teach_judge(records: Path | str, eyes: Path | str, weights: Path | str) -> None:
+def train_judge(records: Path | str, backbone: Path | str, weights: Path | str) -> None:
     """Teach the judge on scenes, and write its weights."""
     scenes = CaptionedPictures(Path(records).parent, SIDE)
-    save(train(scenes, load_file(eyes), Path(weights).with_suffix(""), **JUDGE), weights)
+    save(train(scenes, load_file(backbone), Path(weights).with_suffix(""), **JUDGE), weights)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """An independent judge of pictures: what kinds, colours, place and count it sees in a scene.
 
-It begins with ImageNet's eyes and learns from scenes that are laid out freely. Nothing that paints
-or describes is ever trained against it.
+It begins with ImageNet's backbone and learns from scenes that are laid out freely. Nothing that
+paints or describes is ever trained against it.
 """
 
 from pathlib import Path
@@ -105,7 +105,7 @@ def read_judge(weights: Path | str) -> Judge:
 
 def train(
     dataset: CaptionedPictures,
-    eyes: dict[str, Tensor],
+    backbone: dict[str, Tensor],
     folder: Path,
     *,
     steps: int,
@@ -115,11 +115,11 @@ def train(
 ) -> Judge:
     """A judge after `steps` batches; goes on from what `folder` holds.
 
-    `eyes` is the state of an EfficientNet-Lite0 to begin with.
+    `backbone` is the state of an EfficientNet-Lite0 to begin with.
     """
     torch.manual_seed(seed)
     judge = Judge()
-    own = {name.removeprefix("features."): t for name, t in eyes.items() if "features." in name}
+    own = {name.removeprefix("features."): t for name, t in backbone.items() if "features." in name}
     judge.eyes.load_state_dict(own)
     judge.to(memory_format=torch.channels_last).train()
     judge.eyes[:FIXED].eval().requires_grad_(False)
