@@ -1,9 +1,11 @@
 # The game in a container:
 #   docker build --tag telephonegan .
 #   docker run --rm --volume "$PWD/results:/game/results" telephonegan results/cow/strip.png
-FROM python:3.11-slim-bookworm
+FROM python:3.13-slim-trixie
 
-RUN useradd --create-home --uid 1000 player && mkdir /game && chown player /game
+# The user who plays; results/ must be writable for this id.
+ARG UID=1000
+RUN useradd --create-home --uid $UID player && mkdir /game && chown player /game
 WORKDIR /game
 
 # Pinned packages with the hashes of their files. They change less often than the code does, and are
