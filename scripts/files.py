@@ -43,9 +43,13 @@ def written(path: Path | str) -> Iterator[Path]:
 
 def write_json(path: Path | str, content: dict[str, Any]) -> None:
     """Writes a JSON file, whole or not at all, with the same bytes on every machine."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     with written(path) as part:
-        part.write_text(text, encoding="utf-8", newline="\n")
+        part.write_bytes(json_bytes(content))
+
+
+def json_bytes(content: dict[str, Any]) -> bytes:
+    """What `write_json` writes."""
+    return f"{json.dumps(content, indent=2, ensure_ascii=False)}\n".encode()
 
 
 @contextmanager

@@ -16,13 +16,17 @@ from scripts.bundles import Bundle
 from scripts.chains import BaseFiles, Chain
 from scripts.devices import choose_device
 from scripts.errors import UserError
-from scripts.files import written
-from scripts.stages.caption import hear
+from scripts.files import digest, written
+from scripts.stages.caption import hear, how_familiar
 from scripts.stages.generate import caption_to_paint, digests, how_sure, paint, versions
 from scripts.untrusted.pictures import open_picture, read_notes
 
 SHOWN = 20  # differences that are told; the table has all
 COLUMNS = ("chain", "round", "stage", "same", "difference")
+# What a caption's record says beside what can come out again: of a CPU the batch is 1, whatever a
+# card's was.
+NOTES = ("batch",)
+LATER = {"player", "familiarity", "familiar"}  # what the records of older versions lack
 # What the picture's own notes repeat of its record.
 NOTED = ("caption", "image", "chain", "round", "candidate", "seed")
 # A chain, its round and stage; how it differs from what was recorded, or why nobody can tell.
@@ -152,10 +156,11 @@ def _again(stage: Stage, bundle_called: Callable[[str], Bundle], device: str, th
         bundle = bundle_called(then.chain.bundle_at(then.round_))
         play = _caption if stage.kind == "caption" else _picture
         differences = play(then, told, bundle, device, threads)
-        changed = _changed(record or told, bundle) if differences else ""
+        if differences:
+            differences[0] += _changed(record or told, bundle)
     except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"it cannot be played again ({type(error).__name__}: {error})"
-    return "; ".join(differences) + changed
+    return "; ".join(differences)
 
 
 def _caption(
@@ -172,9 +177,14 @@ def _caption(
     if again["caption"] != said:
         return [f"the caption of {source} was {said!r} and is {again['caption']!r}"]
     again["source"] = str(source)
-    for note in ("player", "batch"):  # of a CPU it is 1, whatever a card's was
+    if stage.round_ == 1:
+        again |= how_familiar(source, bundle, device)
+    for note in NOTES:
         again.pop(note, None)
-    return _fields(told, again)
+    for new in LATER & (again.keys() - told.keys()):  # an older version said nothing of it
+        again.pop(new)
+    strange = sorted(told.keys() - again.keys() - set(NOTES))
+    return _fields(told, again) + [f"the record's {name} is nothing known" for name in strange]
 
 
 def _picture(
@@ -198,25 +208,53 @@ def _picture(
         "caption": caption,
         **asdict(reading),
         "size": list(again.size),
-        "bundle": {**record["bundle"], "name": bundle.name},
+        "bundle": {
+            "name": bundle.name,
+            # Where the picture differs, it is told below which files have changed.
+            "files": digests(bundle) if same else record["bundle"]["files"],
+            "sizes": _as_told(record["bundle"].get("sizes"), bundle),
+        },
+        "players": {player.role: player.provenance() for player in bundle.players},
     }
+    if "players" not in record:
+        stated.pop("players")
     said = stage.file("json").parent / "captions" / stage.file("json").name
     if said.is_file():
         stated["captioner"] = how_sure(said, caption)
     notes = read_notes(stage.file("png"))
     told = {"bundle": record["bundle"]["name"], **{k: str(record[k]) for k in NOTED}}
+    if "record" in notes:  # so that no field of the record can change alone; older ones lack it
+        told["record"] = digest(stage.file("json"))
     odd = [f"the PNG's note {key!r}" for key, value in told.items() if notes.get(key) != value]
+    odd += [f"the PNG's note {key!r}" for key in sorted(notes.keys() - told.keys() - {"Software"})]
     return differences + _fields(record, stated) + [f"{name} is not its record's" for name in odd]
+
+
+def _as_told(told: Any, bundle: Bundle) -> Any:
+    """The bundle's sizes, as far as a record has them: older versions left defaults out."""
+    now = {part: own for player in bundle.players for part, own in player.settings.items()}
+    if not isinstance(told, dict) or not all(isinstance(own, dict) for own in told.values()):
+        return now
+    return {
+        part: {key: value for key, value in own.items() if key in told.get(part, own)}
+        for part, own in now.items()
+    }
 
 
 def _pixels(picture: Image) -> str:
     return hashlib.sha256(picture.tobytes()).hexdigest()
 
 
-def _fields(told: dict[str, Any], again: dict[str, Any]) -> list[str]:
+def _fields(told: dict[str, Any], again: dict[str, Any], within: str = "") -> list[str]:
     """Which fields of a record are not what comes out."""
-    wrong = [name for name, value in again.items() if not _alike(told.get(name), value)]
-    return [f"the record's {name} is {str(told.get(name))[:80]!r}" for name in wrong]
+    wrong = []
+    for name, value in again.items():
+        if isinstance(value, dict) and isinstance(told.get(name), dict):
+            wrong += _fields(told[name], value, f"{within}{name}.")
+        elif not _alike(told.get(name), value):
+            wrong.append(f"the record's {within}{name} is {str(told.get(name))[:80]!r}")
+    strange = sorted(told.keys() - again.keys()) if within else []
+    return wrong + [f"the record's {within}{name} is nothing known" for name in strange]
 
 
 def _alike(one: Any, other: Any) -> bool:

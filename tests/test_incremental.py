@@ -266,7 +266,16 @@ def test_one_deleted_picture_can_be_asked_for_alone(longer: Copy):
     assert longer.call("results/cow/round5.png").nothing
 
 
-@pytest.mark.parametrize("names", [["round3.txt"], ["round3.json"], ["round2.png", "round3.txt"]])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["round3.txt"],
+        ["round3.json"],
+        ["round2.png", "round3.txt"],
+        ["captions/round2.json"],
+        ["captions/round1.json", "captions/round5.json", "round4.png"],
+    ],
+)
 def test_other_deleted_files_come_back_as_they_were(names: list[str], longer: Copy):
     contents = longer.contents()
     for name in names:
@@ -274,6 +283,18 @@ def test_other_deleted_files_come_back_as_they_were(names: list[str], longer: Co
     longer.play()
     assert longer.contents() == contents
     assert longer.call().nothing
+
+
+def test_a_text_of_ones_own_is_never_said_again(longer: Copy, tmp_path: Path):
+    """It has no caption's record, and what stands in its place is not restored."""
+    shutil.copytree(longer.folder, tmp_path / "game")
+    game = Copy(tmp_path / "game")
+    game.path("results/cow/round5.txt").write_text("a red cow\n")
+    game.path("results/cow/captions/round5.json").unlink()
+    game.play()
+    assert game.path("results/cow/round5.txt").read_text() == "a red cow\n"
+    assert json.loads(game.path("results/cow/round5.json").read_text())["captioner"] is None
+    assert game.call().nothing
 
 
 def test_forced_stages_work_where_a_picture_was_deleted(longer: Copy):

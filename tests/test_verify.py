@@ -85,7 +85,16 @@ CHANGES = {
     "seed": 8, "caption": "a red kite", "words": ["cow"], "word_ids": [1], "round": 3,
     "chain": "bear", "image": "bear", "candidate": 1, "size": [1, 1],
     "captioner": {"beam": 1, "log_probability": -99.0}, "unknown_words": ["x"],
+    "recipe": "0" * 64, "versions": {"torch": "1.0"}, "device": "cuda", "batch": 8,
+    "artist": "somebody",
 }  # fmt: skip
+# Of these nobody knows what they were; but the picture has a digest of its record.
+UNKNOWN = ("recipe", "versions", "device", "batch", "artist")
+INSIDE = {  # of the bundle in a record
+    "name": ("", "", "other"),
+    "files": ("", "generator.safetensors", "0" * 64),
+    "sizes": ("generator", "width", 9),
+}
 
 
 def edit(path, **changes: object) -> None:
@@ -95,13 +104,19 @@ def edit(path, **changes: object) -> None:
 def test_every_field_that_a_record_states_is_checked(copy: Game):
     for number in range(1, len(CHANGES) + 1):
         shutil.copy(copy.path("input/cow.png"), copy.path(f"input/c{number}.png"))
-    for name in ("said", "noted", "moved"):
+    for name in ("said", "strange", "noted", "moved", *INSIDE):
         shutil.copy(copy.path("input/cow.png"), copy.path(f"input/{name}.png"))
     copy.play("all", rounds=1)
     for number, (field, value) in enumerate(CHANGES.items(), 1):
         edit(copy.path(f"results/c{number}/round1.json"), **{field: value})
     edit(copy.path("results/said/captions/round1.json"), log_probability=-99.0)
     edit(copy.path("results/cow/captions/round1.json"), caption="a kite")
+    edit(copy.path("results/strange/captions/round1.json"), player={"kind": "x"}, artist="y")
+    for name, (part, key, value) in INSIDE.items():
+        path = copy.path(f"results/{name}/round1.json")
+        bundle = json.loads(path.read_text())["bundle"]
+        (bundle[name][part] if part else bundle[name] if key else bundle)[key or name] = value
+        edit(path, bundle=bundle)
     with Image.open(copy.path("results/noted/round1.png")) as picture:
         picture.load()
         picture.save(copy.path("results/noted/round1.png"))  # without its notes
@@ -113,7 +128,14 @@ def test_every_field_that_a_record_states_is_checked(copy: Game):
     told = {(chain, stage): why for chain, _, stage, same, why in rows(copy)[1:] if same == "no"}
     for number, field in enumerate(CHANGES, 1):
         why = told.pop((f"c{number}", "generate"))
-        assert field in why or (field == "seed" and "comes out otherwise" in why), why
+        odd = "comes out otherwise" if field == "seed" else "note 'record'"
+        assert odd in why if field in (*UNKNOWN, "seed") else field in why, why
+    for name, says in zip(
+        INSIDE, ("other", "files.generator.safetensors", "sizes.generator.width"), strict=True
+    ):
+        assert says in told.pop((name, "generate"))
+    assert "the record's player.kind is 'x'" in (why := told.pop(("strange", "caption")))
+    assert "artist is nothing known" in why
     assert "the record's log_probability" in told.pop(("said", "caption"))
     assert "the record's caption" in told.pop(("cow", "caption"))
     assert "PNG's note 'seed'" in told.pop(("noted", "generate"))
@@ -123,6 +145,7 @@ def test_every_field_that_a_record_states_is_checked(copy: Game):
     assert set(told) <= {
         ("cow", "generate"),
         ("said", "generate"),
+        ("name", "caption"),
     }  # how sure its captioner was is another's
     assert "cannot be verified" in call.text
 

@@ -5,6 +5,7 @@ import json
 
 from scripts.closure import code_of
 from scripts.files import digest
+from scripts.untrusted.texts import read_text
 
 # What is the same of all players; a player names the modules that play it.
 CAPTION, GENERATE = "scripts.stages.caption", "scripts.stages.generate"
@@ -151,11 +152,28 @@ def text_to_paint(wildcards):
 @exit_on_user_error
 def caption_record(wildcards):
     """How the caption was found; a text that somebody put there has no such record."""
-    text = f"results/{wildcards.chain}/round{wildcards.round}.txt"
-    record = f"results/{wildcards.chain}/captions/round{wildcards.round}.json"
+    place, number = f"results/{wildcards.chain}", wildcards.round
+    record = f"{place}/captions/round{number}.json"
+    own = os.path.exists(f"{place}/round{number}.txt") and not os.path.exists(record)
     return (
-        [] if os.path.exists(text) and not os.path.exists(record) else [ancient(record)]
+        []
+        if own and record not in lost_captions(place, [number])
+        else [ancient(record)]
     )
+
+
+def lost_captions(place, rounds):
+    """Records of captions that somebody deleted: that of the picture tells that there was one."""
+    found = []
+    for number in rounds:
+        record = f"{place}/captions/round{number}.json"
+        text = f"{place}/round{number}.txt"
+        if os.path.exists(text) and not os.path.exists(record):
+            told = records.read_if_sound(f"{place}/round{number}.json")
+            with suppress(UserError):
+                if told.get("captioner") and told.get("caption") == read_text(text):
+                    found.append(record)
+    return found
 
 
 @exit_on_user_error

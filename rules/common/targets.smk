@@ -58,6 +58,13 @@ def whole_game(wildcards):
                 "strip.png",
             )
         ]
+        + [
+            record
+            for image in images
+            for record in lost_captions(
+                f"results/{image}", range(1, config["rounds"] + 1)
+            )
+        ]
         + (["results/index.html"] if images else [])
         + refusals()
     )

@@ -23,7 +23,7 @@ from scripts.bundles import Bundle
 from scripts.chains import Chain
 from scripts.devices import choose_device
 from scripts.errors import UserError
-from scripts.files import unchanged, write_json, written
+from scripts.files import json_bytes, unchanged, write_json, written
 from scripts.untrusted.texts import read_json, read_text
 
 if TYPE_CHECKING:
@@ -172,6 +172,7 @@ def _notes(made: dict[str, Any]) -> PngInfo:
     for key in ("caption", "image", "chain", "round", "candidate", "seed"):
         _note(notes, key, str(made[key]))
     _note(notes, "bundle", made["bundle"]["name"])
+    _note(notes, "record", hashlib.sha256(json_bytes(made)).hexdigest())
     return notes
 
 
