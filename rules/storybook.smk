@@ -200,6 +200,7 @@ rule evaluate:
         ),
         judge="training/judge.safetensors",
         bundle=BUNDLE,
+        trained=newly_trained,
     output:
         "training/storybook/figures.tsv",
     threads: 2

@@ -1,17 +1,22 @@
 """From captioned pictures to a bundle: models/<bundle>/training.yaml tells how."""
 
-from scripts.training import lessons
-
 
 rule train:
-    """trains the bundle of the config"""
+    """trains the bundle of the config, and writes weights and words into models/<bundle>/"""
     input:
         trained_parts,
+    output:
+        INSTALLED,
+    localrule: True
+    params:
+        code=code_of("scripts.training.installation"),
     message:
-        "Putting what was learnt into models/{config[bundle]}"
+        "Writing what was learnt into models/{config[bundle]}/: weights, words, sizes"
     run:
         name = config["bundle"]
-        tell(lessons.install, input, bundle_to_be(name), recipe_called(name))
+        how = bundle_to_be(name), recipe_called(name)
+        if odd := tell(installation.install, input, *how, *output):
+            logger.warning(odd)
 
 
 rule learn_words:
@@ -20,10 +25,16 @@ rule learn_words:
     output:
         captioner="training/{bundle}/captioner.txt",
         text_encoder="training/{bundle}/text_encoder.txt",
+    resources:
+        runtime=lesson_minutes,
+        mem_mb=lesson_memory,
+    params:
+        told=told_to(words),
+        code=code_of("scripts.training.lessons.words"),
     message:
         "Counting words: {output}"
     run:
-        tell(lessons.words, recipe_called(wildcards.bundle), *output)
+        tell(words.work, lesson_of(words, wildcards, params), *output)
 
 
 rule learn_eyes:
@@ -34,10 +45,25 @@ rule learn_eyes:
     output:
         "training/{bundle}/eyes.safetensors",
     threads: 1
+    resources:
+        runtime=lesson_minutes,
+        mem_mb=lesson_memory,
+        gres=lesson_cards,
+    params:
+        told=told_to(eyes),
+        code=code_of("scripts.training.lessons.eyes"),
     message:
         "Teaching eyes: {output}"
     run:
-        teach(lessons.eyes, wildcards, threads, input.words, *output)
+        teach(
+            eyes,
+            wildcards,
+            params,
+            threads,
+            input.words,
+            next(iter(input.pretrained), None),
+            *output,
+        )
 
 
 rule learn_captioner:
@@ -48,10 +74,17 @@ rule learn_captioner:
     output:
         "training/{bundle}/captioner_of_pictures.safetensors",
     threads: 1
+    resources:
+        runtime=lesson_minutes,
+        mem_mb=lesson_memory,
+        gres=lesson_cards,
+    params:
+        told=told_to(captioner),
+        code=code_of("scripts.training.lessons.captioner"),
     message:
         "Teaching the captioner: {output}"
     run:
-        teach(lessons.captioner, wildcards, threads, *input[1:], *output)
+        teach(captioner, wildcards, params, threads, input.words, input.eyes, *output)
 
 
 rule learn_damsm:
@@ -64,10 +97,26 @@ rule learn_damsm:
         text="training/{bundle}/damsm_texts.safetensors",
         image="training/{bundle}/damsm_pictures.safetensors",
     threads: 1
+    resources:
+        runtime=lesson_minutes,
+        mem_mb=lesson_memory,
+        gres=lesson_cards,
+    params:
+        told=told_to(damsm),
+        code=code_of("scripts.training.lessons.damsm"),
     message:
         "Teaching the encoders of texts and pictures: {output}"
     run:
-        teach(lessons.damsm, wildcards, threads, *input[1:], *output)
+        teach(
+            damsm,
+            wildcards,
+            params,
+            threads,
+            input.words,
+            input.eyes,
+            input.captioner,
+            *output,
+        )
 
 
 rule learn_first_stage:
@@ -79,10 +128,17 @@ rule learn_first_stage:
         first="training/{bundle}/first_stage.safetensors",
         text="training/{bundle}/text_encoder.safetensors",
     threads: 1
+    resources:
+        runtime=lesson_minutes,
+        mem_mb=lesson_memory,
+        gres=lesson_cards,
+    params:
+        told=told_to(first_stage),
+        code=code_of("scripts.training.lessons.first_stage"),
     message:
         "Teaching the painter's first stage: {output}"
     run:
-        teach(lessons.first_stage, wildcards, threads, *input[1:], *output)
+        teach(first_stage, wildcards, params, threads, input.words, input.text, *output)
 
 
 rule learn_later_stages:
@@ -93,10 +149,25 @@ rule learn_later_stages:
     output:
         "training/{bundle}/later_stages.safetensors",
     threads: 1
+    resources:
+        runtime=lesson_minutes,
+        mem_mb=lesson_memory,
+        gres=lesson_cards,
+    params:
+        told=told_to(later_stages),
+        code=code_of("scripts.training.lessons.later_stages"),
     message:
         "Teaching the painter's later stages on true pictures: {output}"
     run:
-        teach(lessons.later_stages, wildcards, threads, *input[1:], *output)
+        teach(
+            later_stages,
+            wildcards,
+            params,
+            threads,
+            input.words,
+            input.text,
+            *output,
+        )
 
 
 rule learn_generator:
@@ -111,10 +182,28 @@ rule learn_generator:
         "training/{bundle}/generator.safetensors",
         image="training/{bundle}/image_encoder.safetensors",
     threads: 2
+    resources:
+        runtime=lesson_minutes,
+        mem_mb=lesson_memory,
+        gres=lesson_cards,
+    params:
+        told=told_to(generator),
+        code=code_of("scripts.training.lessons.generator"),
     message:
         "Teaching the painter: {output}"
     run:
-        teach(lessons.generator, wildcards, threads, *input[1:], *output)
+        teach(
+            generator,
+            wildcards,
+            params,
+            threads,
+            input.words,
+            input.text,
+            input.eyes,
+            input.first,
+            input.later,
+            *output,
+        )
 
 
 rule paintings:
@@ -126,10 +215,26 @@ rule paintings:
     output:
         "training/{bundle}/paintings/captions.jsonl",
     threads: 2
+    resources:
+        runtime=lesson_minutes,
+        mem_mb=lesson_memory,
+        gres=lesson_cards,
+    params:
+        told=told_to(paintings),
+        code=code_of("scripts.training.lessons.paintings"),
     message:
         "Painting captions for the captioner to learn from: {output}"
     run:
-        teach(lessons.paintings, wildcards, threads, *input[1:], *output)
+        teach(
+            paintings,
+            wildcards,
+            params,
+            threads,
+            input.words,
+            input.text,
+            input.generator,
+            *output,
+        )
 
 
 rule refine_captioner:
@@ -141,7 +246,23 @@ rule refine_captioner:
     output:
         "training/{bundle}/captioner.safetensors",
     threads: 1
+    resources:
+        runtime=lesson_minutes,
+        mem_mb=lesson_memory,
+        gres=lesson_cards,
+    params:
+        told=told_to(refined_captioner),
+        code=code_of("scripts.training.lessons.refined_captioner"),
     message:
         "Teaching the captioner what its painter's pictures show: {output}"
     run:
-        teach(lessons.refined_captioner, wildcards, threads, *input[1:], *output)
+        teach(
+            refined_captioner,
+            wildcards,
+            params,
+            threads,
+            input.words,
+            input.captioner,
+            input.paintings,
+            *output,
+        )

@@ -31,6 +31,11 @@ EXEMPT = {
     "scripts.settings": "it checks settings, whose values are parameters of the rules",
     "scripts.hub": "it fetches files and checks them; their digests count",
     "scripts.chains": "it reads the names of chains; image and seed are parameters of the rules",
+    "scripts.training.recipe": "it checks recipes; what they say is a parameter of the rules",
+    "scripts.training.annotations": "it reads captions, whose digest is a parameter of the rules",
+    "scripts.training.pictures": "it takes the digest of pictures, a parameter of the rules",
+    "scripts.training.curves": "it draws losses",
+    "scripts.training.samples": "it shows what was learnt so far",
 }
 # Modules that import what they are asked for, inside functions. Those imports are not followed: a
 # rule names what it asks for.

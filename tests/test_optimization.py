@@ -10,7 +10,7 @@ from scripts.errors import UserError
 from scripts.training.optimization import Optimization, Style, one_cycle
 
 
-@pytest.mark.parametrize("rise", [0.05, 0.1, 0.5])
+@pytest.mark.parametrize("rise", [0.05, 0.1])
 def test_a_schedule_may_have_any_number_of_steps(rise: float):
     for steps in [*range(1, 45), 100, 199, 200, 1000]:
         optimizer = torch.optim.AdamW([nn.Parameter(torch.ones(1))], lr=1)
@@ -21,8 +21,8 @@ def test_a_schedule_may_have_any_number_of_steps(rise: float):
             optimizer.step()
             schedule.step()
         assert all(0 < rate <= 2.0 for rate in rates)
-        if steps > 3:
-            assert max(rates) > 1 > rates[0] and rates[-1] < max(rates)
+        assert max(rates) > 1 and (steps == 1 or rates[-1] < max(rates))
+        assert (rates[0] < max(rates)) == (rise * max(steps, 4) > 1)
 
 
 def learn(folder: Path, losses: list[float], style: Style, steps: int = 5) -> nn.Linear:

@@ -20,7 +20,7 @@ from scripts.errors import UserError
 from scripts.training.captioner import lend_eyes, normalise
 from scripts.training.dataset import CaptionedPictures
 from scripts.training.known_noise import noise_for
-from scripts.training.lessons import save
+from scripts.training.lesson import save
 from scripts.training.progress import Progress
 from scripts.training.vocabulary import captioner_vocabulary, painter_vocabulary
 

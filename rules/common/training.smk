@@ -1,12 +1,35 @@
 """What the rules of the training wing have in common: recipes, datasets, and what is learnt."""
 
+import errno
+
+from scripts.closure import code_of
 from scripts.devices import choose_device
 from scripts.networks import PARTS
-from scripts.training.lessons import Recipe
+from scripts.training import checks, installation
+from scripts.training.lesson import Lesson
+from scripts.training.lessons import (
+    captioner,
+    damsm,
+    eyes,
+    first_stage,
+    generator,
+    later_stages,
+    paintings,
+    refined_captioner,
+    words,
+)
+from scripts.training.recipe import Recipe
 
 # They draw from PyTorch's one generator, which all threads of a process share.
 in_own_process("learn_eyes", "learn_captioner", "learn_damsm", "learn_generator")
-in_own_process("refine_captioner", "judge", "evaluate")
+in_own_process("learn_first_stage", "learn_later_stages", "refine_captioner")
+in_own_process("judge", "evaluate")
+
+A_DAY = 24 * 60  # minutes that a lesson may take, unless its recipe says otherwise
+MEMORY = 12000  # MB: decoded pictures and what eyes have seen of them take up to 8 GiB
+
+
+# --- recipes
 
 
 @asked
@@ -16,22 +39,54 @@ def recipe_called(name):
 
 @asked
 def bundle_to_be(name):
-    """The bundle with the sizes that its recipe names, if it names some."""
-    return recipe_called(name).bundle(bundle_called(name))
+    """The bundle with the sizes that its recipe names, if it fits them."""
+    recipe = recipe_called(name)
+    bundle = recipe.bundle(bundle_called(name))
+    recipe.check(bundle)
+    return bundle
+
+
+# --- datasets
+
+
+@asked
+def check_made(dataset):
+    """Raises UserError if there is no such list of captions, and no rule makes it."""
+    path = str(dataset.captions)
+    if not os.path.exists(path) and not any(
+        made.is_producer(path) for made in workflow.rules
+    ):
+        dataset.records()
 
 
 @asked
 def dataset_of(wildcards):
-    return str(recipe_called(wildcards.bundle).captions)
+    dataset = recipe_called(wildcards.bundle).painted
+    check_made(dataset)
+    return str(dataset.captions)
 
 
 @asked
 def described(wildcards):
     """What the captioner learns from: its own pictures, if the recipe names some."""
-    recipe = recipe_called(wildcards.bundle)
-    if "dataset" in recipe.captioner:
-        return str(recipe.described / "captions.jsonl")
-    return str(recipe.captions)
+    dataset = recipe_called(wildcards.bundle).described
+    check_made(dataset)
+    return str(dataset.captions)
+
+
+@lru_cache
+def digests_of(dataset, *_):
+    return dataset.digests()
+
+
+@asked
+def contents_of(dataset):
+    """Digests of a dataset's captions and pictures, looked at anew if its list has changed."""
+    status = os.stat(dataset.captions)
+    return digests_of(dataset, status.st_size, status.st_mtime_ns)
+
+
+# --- parts that lessons begin with
 
 
 @asked
@@ -63,15 +118,57 @@ def later_stages_of(wildcards):
     return f"training/{wildcards.bundle}/{stages}.safetensors"
 
 
+# --- lessons
+
+
+def told_to(lesson):
+    """What a lesson depends on beside the files that it reads, as a parameter of its rule."""
+
+    def told(wildcards):
+        recipe = recipe_called(wildcards.bundle)
+        bundle = bundle_to_be(wildcards.bundle)
+        dataset = getattr(recipe, lesson.DATASET)
+        check_there(dataset)
+        contents = contents_of(dataset)
+        check_codes(recipe, bundle)
+        return {
+            "recipe": lesson.said(recipe),
+            "sizes": {part: bundle.sizes(part) for part in lesson.PARTS},
+            "captions": contents["captions"],
+            # Words are counted without a look at pictures.
+            "pictures": contents["pictures"] if lesson is not words else "",
+        }
+
+    return told
+
+
+def check_there(dataset):
+    """Raises FileNotFoundError, by which Snakemake knows that it has to ask again later."""
+    if not os.path.exists(dataset.captions):
+        raise FileNotFoundError(errno.ENOENT, "not made yet", str(dataset.captions))
+
+
 @asked
-def trained_parts(_):
-    return [
-        f"training/{config['bundle']}/{path.name}"
-        for path in bundle_to_be(config["bundle"]).files(*PARTS)
-    ]
+def check_codes(recipe, bundle):
+    check_there(recipe.painted)
+    recipe.check_records(bundle)
 
 
-def teach(work, wildcards, threads, *files):
+def lesson_of(lesson, wildcards, params, device="cpu"):
+    """A lesson, once recipe, sizes and pictures of all lessons have been looked over."""
+    recipe = recipe_called(wildcards.bundle)
+    bundle = bundle_to_be(wildcards.bundle)
+    tell(checks.look_over, recipe, bundle)
+    return Lesson(
+        bundle,
+        lesson.said(recipe),
+        getattr(recipe, lesson.DATASET),
+        device,
+        {"told": params.told, "code": params.code},
+    )
+
+
+def teach(lesson, wildcards, params, threads, *files):
     """Does the work of a lesson, on as many threads as its job has.
 
     `files` are its inputs but for the dataset, which the recipe names, and then its outputs.
@@ -80,10 +177,65 @@ def teach(work, wildcards, threads, *files):
 
     torch.set_num_threads(threads)
     device = tell(choose_device, config["device"])
-    tell(
-        work,
-        recipe_called(wildcards.bundle),
-        bundle_to_be(wildcards.bundle),
-        *files,
-        device,
-    )
+    tell(lesson.work, lesson_of(lesson, wildcards, params, device), *files)
+
+
+# --- what a lesson asks a cluster for
+
+
+def asks(wildcards, key, usual):
+    return (recipe_called(wildcards.bundle).resources or {}).get(key, usual)
+
+
+@asked
+def lesson_minutes(wildcards):
+    return asks(wildcards, "runtime", A_DAY)
+
+
+@asked
+def lesson_memory(wildcards):
+    return asks(wildcards, "mem_mb", MEMORY)
+
+
+@asked
+def lesson_cards(wildcards):
+    """As SLURM wants it, where networks learn on graphics cards."""
+    cards = asks(wildcards, "gpus", int(config["device"].startswith("cuda")))
+    return f"gpu:{cards}" if cards and config["device"] != "cpu" else None
+
+
+# --- installing
+
+
+@asked
+def trained_parts(_):
+    return [
+        f"training/{config['bundle']}/{path.name}"
+        for path in bundle_to_be(config["bundle"]).files(*PARTS)
+    ]
+
+
+INSTALLED = f"training/{config['bundle']}/installed.json"
+
+
+def is_asked_to_train():
+    return "train" in workflow.dag_settings.targets
+
+
+def install_again():
+    """Has `train` put what was learnt into the bundle if something else is there by now."""
+    if is_asked_to_train() and not installation.is_installed(
+        bundle_called(config["bundle"]), INSTALLED
+    ):
+        settings = workflow.dag_settings
+        settings.forcerun = {*settings.forcerun, "train"}
+
+
+@asked
+def newly_trained(_):
+    """Whoever measures the storybook in a call that trains it measures what is learnt."""
+    trains = is_asked_to_train() and config["bundle"] == "storybook"
+    return [INSTALLED] if trains else []
+
+
+before_planning(asked(install_again))

@@ -20,7 +20,7 @@ from scripts.training.captioner import describer
 from scripts.training.damsm import numbered, padding_of
 from scripts.training.dataset import CaptionedPictures
 from scripts.training.known_noise import noise_for
-from scripts.training.lessons import save
+from scripts.training.lesson import save
 from scripts.training.scores import bleu4, r_precision
 
 JUDGE = {"steps": 900, "batch": 32, "rate": 2e-3}

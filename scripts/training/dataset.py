@@ -1,12 +1,11 @@
 """Captioned pictures as the trainers read them: a folder of pictures and a list of captions.
 
-The list is COCO's annotation JSON, or the folder's own `captions.jsonl`. Each line of that is one
-picture: `picture` (a path inside the folder) and `captions` (a list of sentences). A rendered world
-may add `codes` (the noise that stands for the layout) and `boxes` (where the objects are); the
-trainers do without where they are missing.
+The list is COCO's annotation JSON, or the folder's own `captions.jsonl` (read by annotations.py).
+Each line of that is one picture: `picture` (a path inside the folder) and `captions` (a list of
+sentences). A rendered world may add `codes` (the noise that stands for the layout) and `boxes`
+(where the objects are); the trainers do without where they are missing.
 """
 
-import json
 import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from scripts.errors import UserError
+from scripts.training import annotations as lists
 from scripts.untrusted.pictures import open_picture
 
 REMEMBERED = 4 << 30  # bytes of decoded pictures that are kept
@@ -45,8 +44,7 @@ class CaptionedPictures:
         self.folder = folder
         self.side = side
         self.whole = whole
-        records = folder / "captions.jsonl"
-        self.records = read_coco(annotations) if annotations else _read_records(records)
+        self.records = lists.read(folder, annotations)
         self.memory = _Memory(len(self.records), side)
 
     def __len__(self) -> int:
@@ -108,51 +106,3 @@ class _Memory:
             self.pixels[index] = read(index)
             self.known[index] = True
         return self.pixels[index]
-
-
-def _read_records(path: Path) -> list[dict]:
-    if not path.is_file():
-        raise UserError(
-            f"{path} is missing: a dataset is a folder of pictures with a captions.jsonl."
-        )
-    records = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            record = json.loads(line)
-            if not record["picture"] or not record["captions"]:
-                raise ValueError
-        except (ValueError, KeyError, TypeError):
-            raise UserError(
-                f'{path}, line {number}: expected {{"picture": …, "captions": […]}}.'
-            ) from None
-        records.append(record)
-    if not records:
-        raise UserError(f"{path} is empty: there is nothing to learn from.")
-    return records
-
-
-def read_coco(path: Path) -> list[dict]:
-    """Records of COCO's caption annotations (captions_train2014.json), as captions.jsonl has them.
-
-    Pictures without captions are left out. Raises UserError if the file is something else.
-    """
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        captions: dict[int, list[str]] = {}
-        for annotation in said["annotations"]:
-            captions.setdefault(annotation["image_id"], []).append(annotation["caption"].strip())
-        records = [
-            {"picture": image["file_name"], "captions": captions[image["id"]]}
-            for image in said["images"]
-            if image["id"] in captions
-        ]
-    except OSError as error:
-        raise UserError(f"{path}: this file cannot be read ({error.strerror}).") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(
-            f"{path}: these are no caption annotations in COCO's form; expected `images` with"
-            " `id` and `file_name`, and `annotations` with `image_id` and `caption`."
-        ) from None
-    if not records:
-        raise UserError(f"{path}: no picture has a caption; there is nothing to learn from.")
-    return records

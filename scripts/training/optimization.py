@@ -85,11 +85,11 @@ def one_cycle(
 ) -> LRScheduler:
     """The learning rate's one rise and fall (Smith and Topin 2019, arXiv 1708.07120).
 
-    `rates` are the highest of each group. Rise and fall take at least a step each, whatever share
-    of the steps the rise is: PyTorch's schedule divides by their lengths.
+    `rates` are the highest of each group. A rise of less than a step is left out, since PyTorch's
+    schedule divides by its length. A few steps are the beginning of a fall, so that they do learn.
     """
     whole = max(steps, 4)
-    return OneCycleLR(optimizer, rates, whole, pct_start=max(rise, 2 / whole))
+    return OneCycleLR(optimizer, rates, whole, pct_start=rise if rise * whole > 1 else 0.0)
 
 
 def averaged(network: nn.Module, decay: float) -> AveragedModel:

@@ -1,0 +1,45 @@
+"""The captioner learns on, with the painter's pictures among the others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scripts.training.lesson import Lesson, save
+from scripts.training.lessons.captioner import PARTS
+from scripts.training.lessons.captioner import said as said_before
+from scripts.training.recipe import Dataset, Recipe
+from scripts.words import Vocabulary
+
+__all__ = ["DATASET", "PARTS", "said", "work"]
+DATASET = "described"
+
+
+def said(recipe: Recipe) -> dict[str, Any]:
+    before = said_before(recipe)
+    return {**before, "steps": recipe.captioner["steps"][2], "rate": before["rate"] / 2}
+
+
+def work(
+    lesson: Lesson,
+    vocabulary: Path | str,
+    captioner: Path | str,
+    paintings: Path | str,
+    weights: Path | str,
+) -> None:
+    """Teach a captioner on, and write its weights."""
+    from scripts.training.captioner import refine
+    from scripts.training.dataset import CaptionedPictures
+
+    known = Vocabulary.read(vocabulary)
+    network = lesson.trained("captioner", captioner, known)
+    side = network.config.size
+    painted = Dataset(Path(paintings).parent)
+    told = {**lesson.told, "paintings": painted.pictures().digest()}
+    notes = replace(lesson, told=told).notes(weights, vocabulary, captioner, paintings)
+    refine(
+        network, lesson.pictures(side), CaptionedPictures(painted.folder, side), known, notes,
+        **lesson.said,
+    )  # fmt: skip
+    save(network, weights)
