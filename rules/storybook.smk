@@ -184,6 +184,8 @@ rule judge:
         "training/pretrained/efficientnet_lite0.safetensors",
     output:
         "training/judge.safetensors",
+    params:
+        code=code_of("scripts.storybook.evaluate"),
     message:
         "Training the judge"
     run:
@@ -199,11 +201,12 @@ rule evaluate:
             name=["held-out", "strangers", "otherwise"],
         ),
         judge="training/judge.safetensors",
-        bundle=BUNDLE,
-        trained=newly_trained,
+        bundle=measured_weights,
     output:
         "training/storybook/figures.tsv",
     threads: 2
+    params:
+        code=code_of("scripts.storybook.evaluate"),
     message:
         "Measuring the storybook bundle on scenes that it never saw"
     run:

@@ -1,15 +1,21 @@
 """Training from captioned pictures to a bundle that plays; and what a kill leaves of it."""
 
 import json
+import re
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 import yaml
-from conftest import Game
+from conftest import ROOT, Game
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
+from snakemake.api import SnakemakeApi
+from snakemake.settings.enums import Quietness
+from snakemake.settings.types import OutputSettings, ResourceSettings
 
 from scripts.attngan.generator import Generator, GeneratorConfig, as_codes
 from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
@@ -72,8 +78,7 @@ def draw_dataset(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def workshop(game: Game) -> Game:
+def furnish(game: Game) -> Game:
     """A game with a dataset and a bundle of sizes and a recipe, but no weights."""
     draw_dataset(game.path("pictures"))
     game.path("models", "mine").mkdir()
@@ -82,8 +87,36 @@ def workshop(game: Game) -> Game:
     return game
 
 
-def test_training_makes_a_bundle_that_plays(workshop: Game):
-    workshop.play("train", bundle="mine")
+@pytest.fixture
+def workshop(game: Game) -> Game:
+    return furnish(game)
+
+
+@pytest.fixture(scope="module")
+def trained(new_game: Callable[[], Game]) -> Game:
+    """A workshop in which all lessons were learnt."""
+    workshop = furnish(new_game())
+    workshop.play("train", "--force-use-threads", bundle="mine")
+    return workshop
+
+
+@pytest.fixture
+def edited(trained: Game) -> Iterator[Callable[..., Path]]:
+    """Notes a file of the workshop that is about to be edited, which is put right at the end."""
+    before = {}
+
+    def about_to_edit(*place: str) -> Path:
+        path = trained.path(*place)
+        before[path] = path.read_bytes()
+        return path
+
+    yield about_to_edit
+    for path, content in before.items():
+        path.write_bytes(content)
+
+
+def test_training_makes_a_bundle_that_plays(trained: Game):
+    workshop = trained
     made = {path.name for path in workshop.path("models", "mine").iterdir()}
     parts = ("captioner", "text_encoder", "image_encoder", "generator")
     assert {f"{part}.safetensors" for part in parts} <= made
@@ -131,14 +164,159 @@ def test_a_painter_may_begin_with_eyes_that_know_and_stages_that_learnt_alone(wo
     workshop.play("results/wish+mine/round2.txt")
 
 
-def test_each_lesson_shows_how_it_goes(workshop: Game):
-    workshop.play("training/mine/generator.safetensors")
+def test_each_lesson_shows_how_it_goes(trained: Game):
+    workshop = trained
     (stage,) = workshop.path("training", "mine", "generator").glob("*/stage2")
     (sample,) = (stage / "samples").iterdir()
     assert Image.open(sample).width > 4 * 128
     for lesson in ("eyes", "text_encoder"):
         (encoders,) = workshop.path("training", "mine", lesson).glob("*/samples/*.txt")
         assert "of 4 captions are found" in encoders.read_text()
+
+
+EVERY_LESSON = {
+    "learn_words",
+    "learn_eyes",
+    "learn_captioner",
+    "learn_damsm",
+    "learn_first_stage",
+    "learn_generator",
+    "paintings",
+    "refine_captioner",
+    "train",
+}
+
+
+def lessons_ahead(game: Game, *targets: str, **settings: object) -> set[str]:
+    """The rules that a call would run."""
+    call = game.play("-n", *targets, **settings)
+    return {line.split()[0] for line in call.text.splitlines() if re.search(r"^\w+ +\d+$", line)}
+
+
+def test_a_workshop_in_which_all_was_learnt_has_nothing_to_do(trained: Game):
+    for picture in trained.path("pictures").glob("*.png"):
+        picture.touch()
+    assert trained.call("train", bundle="mine").nothing
+
+
+def set_in_recipe(path: Path, section: str, key: str, value: object) -> None:
+    recipe = yaml.safe_load(path.read_text())
+    recipe[section][key] = value
+    path.write_text(yaml.safe_dump(recipe))
+
+
+AFTER_WORDS = EVERY_LESSON - {"learn_words"}
+CONCERNED = {
+    ("captioner", "paintings", 5): {"paintings", "refine_captioner", "train"},
+    ("captioner", "steps", (3, 3, 4)): {"refine_captioner", "train"},
+    ("generator", "steps", (3, 4)): {"learn_generator", "paintings", "refine_captioner", "train"},
+    ("damsm", "batch", 5): AFTER_WORDS,
+    ("captioner", "threshold", 2): {"learn_words", *AFTER_WORDS},
+}
+
+
+@pytest.mark.parametrize(("said", "lessons"), CONCERNED.items(), ids=map(str, CONCERNED))
+def test_an_edit_of_the_recipe_concerns_its_lessons_alone(
+    said: tuple[str, str, object], lessons: set[str], trained: Game, edited: Callable[..., Path]
+):
+    set_in_recipe(edited("models", "mine", "training.yaml"), *said)
+    ahead = lessons_ahead(trained, "train", bundle="mine") - {"total"}
+    assert ahead == lessons
+
+
+def test_an_edit_of_a_picture_concerns_all_that_looks_at_pictures(
+    trained: Game, edited: Callable[..., Path]
+):
+    Image.new("RGB", (128, 128)).save(edited("pictures", "3.png"))
+    assert lessons_ahead(trained, "train", bundle="mine") - {"total"} == AFTER_WORDS
+
+
+def test_an_edit_of_sizes_concerns_the_networks_that_have_them(
+    trained: Game, edited: Callable[..., Path]
+):
+    sizes = {**SIZES, "generator": {**SIZES["generator"], "residuals": 2}}
+    edited("models", "mine", "bundle.yaml").write_text(yaml.safe_dump(sizes))
+    ahead = lessons_ahead(trained, "train", bundle="mine") - {"total"}
+    assert ahead == AFTER_WORDS - {"learn_eyes", "learn_captioner", "learn_damsm"}
+
+
+def test_what_somebody_else_put_into_the_bundle_is_replaced(trained: Game):
+    weights = trained.path("models", "mine", "captioner.safetensors")
+    learnt = weights.read_bytes()
+    weights.write_bytes(learnt[::-1])
+    call = trained.play("train", bundle="mine")
+    assert weights.read_bytes() == learnt
+    assert "Writing what was learnt into models/mine/" in call.text
+
+
+def test_a_lesson_goes_on_under_the_same_pictures_only(trained: Game, edited: Callable[..., Path]):
+    """Its checkpoint lies in a folder that is called after all that it depends on."""
+    before = set(trained.path("training", "mine", "eyes").iterdir())
+    Image.new("RGB", (128, 128)).save(edited("pictures", "3.png"))
+    edited("training", "mine", "eyes.safetensors")
+    trained.play("training/mine/eyes.safetensors", "--force-use-threads")
+    assert len(set(trained.path("training", "mine", "eyes").iterdir()) - before) == 1
+
+
+def test_a_broken_picture_is_named_before_the_first_lesson(workshop: Game):
+    picture = workshop.path("pictures", "5.png")
+    picture.write_bytes(picture.read_bytes()[:-30])
+    call = workshop.call("train", bundle="mine")
+    assert call.code != 0 and "pictures/5.png: this PNG picture is damaged" in call.text
+    assert "Traceback" not in call.text and not workshop.path("training").exists()
+
+
+def test_a_missing_picture_is_named_before_anything_is_planned(workshop: Game):
+    workshop.path("pictures", "5.png").unlink()
+    call = workshop.call("-n", "train", bundle="mine")
+    assert call.code != 0
+    assert "pictures/captions.jsonl, line 6: its picture 5.png is not in pictures/." in call.text
+    assert "Traceback" not in call.text
+
+
+def test_a_missing_dataset_is_told(workshop: Game):
+    workshop.path("pictures", "captions.jsonl").unlink()
+    call = workshop.call("train", bundle="mine")
+    assert call.code != 0 and "pictures/captions.jsonl: this list of captions is" in call.text
+    assert "Traceback" not in call.text
+
+
+def test_the_card_measures_what_the_same_call_trains(game: Game):
+    for name in ("bundle.yaml", "training.yaml"):
+        copy = game.path("models", "storybook", name)
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "models" / "storybook" / name, copy)
+    call = game.play("-n", "card", "train", bundle="storybook")
+    ahead = call.text.split("Measuring the storybook", 1)[1]
+    assert "training/storybook/installed.json" in ahead.splitlines()[1]
+    alone = game.call("-n", "card", bundle="storybook")  # which needs weights that are not here
+    assert "installed.json" not in alone.text
+
+
+@pytest.mark.parametrize(
+    ("told", "device", "asked"),
+    [
+        (None, "auto", (1440, 12000, None)),
+        (None, "cuda", (1440, 12000, "gpu:1")),
+        ({"runtime": 30, "mem_mb": 999, "gpus": 2}, "auto", (30, 999, "gpu:2")),
+        ({"gpus": 2}, "cpu", (1440, 12000, None)),
+    ],
+)
+def test_lessons_ask_a_cluster_for_their_own_time_memory_and_cards(
+    told: dict | None, device: str, asked: tuple, workshop: Game, monkeypatch: pytest.MonkeyPatch
+):
+    recipe = {**RECIPE, **({"resources": told} if told else {})}
+    workshop.path("models", "mine", "training.yaml").write_text(yaml.safe_dump(recipe))
+    workshop.path("config.yaml").write_text(f"bundle: mine\ndevice: {device}\n")
+    monkeypatch.chdir(workshop.folder)
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        flow = api.workflow(ResourceSettings(cores=1), snakefile=ROOT / "Snakefile")._workflow
+        rules = {rule.name: rule for rule in flow.rules}
+    for name in EVERY_LESSON - {"train", "learn_words"}:
+        found = rules[name].resources
+        wildcards = SimpleNamespace(bundle="mine")
+        kinds = ("runtime", "mem_mb", "gres")
+        assert tuple(found[kind].evaluate(wildcards).value for kind in kinds) == asked, name
 
 
 def test_photographs_train_a_painter_against_discriminators(workshop: Game):
