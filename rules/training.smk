@@ -15,7 +15,7 @@ rule train:
     run:
         name = config["bundle"]
         how = bundle_to_be(name), recipe_called(name)
-        if odd := tell(installation.install, input, *how, *output):
+        if odd := installation.install(input, *how, *output):
             logger.warning(odd)
 
 
@@ -34,7 +34,7 @@ rule learn_words:
     message:
         "Counting words: {output}"
     run:
-        tell(words.work, lesson_of(words, wildcards, params), *output)
+        words.work(lesson_of(words, wildcards, params), *output)
 
 
 rule learn_eyes:

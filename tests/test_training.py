@@ -287,10 +287,16 @@ def test_the_card_measures_what_the_same_call_trains(game: Game):
         copy.parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / "models" / "storybook" / name, copy)
     call = game.play("-n", "card", "train", bundle="storybook")
-    ahead = call.text.split("Measuring the storybook", 1)[1]
-    assert "training/storybook/installed.json" in ahead.splitlines()[1]
+    steps = [line for line in call.text.splitlines() if line.startswith("Job ")]
+    training, measuring = (
+        next(number for number, line in enumerate(steps) if what in line)
+        for what in ("Writing what was learnt", "Measuring the storybook")
+    )
+    assert training < measuring
+    assert "captioner.safetensors (cached)" in call.text.split(steps[measuring])[1].split("Job ")[0]
     alone = game.call("-n", "card", bundle="storybook")  # which needs weights that are not here
-    assert "installed.json" not in alone.text
+    assert "models/storybook/captioner.safetensors" in alone.text
+    assert "Writing what was learnt" not in alone.text
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,3 @@ def exit_on_user_error(function):
     # Snakemake asks for it at each call, and finding it out takes longer than most answers.
     answer.__signature__ = inspect.signature(function)
     return answer
-
-
-# What the training wing still calls them.
-asked = exit_on_user_error
-
-
-def tell(work, *args, **kwargs):
-    with user_errors():
-        return work(*args, **kwargs)

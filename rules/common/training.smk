@@ -32,12 +32,12 @@ MEMORY = 12000  # MB: decoded pictures and what eyes have seen of them take up t
 # --- recipes
 
 
-@asked
+@exit_on_user_error
 def recipe_called(name):
     return Recipe.read(f"models/{name}/training.yaml")
 
 
-@asked
+@exit_on_user_error
 def bundle_to_be(name):
     """The bundle with the sizes that its recipe names, if it fits them."""
     recipe = recipe_called(name)
@@ -49,7 +49,7 @@ def bundle_to_be(name):
 # --- datasets
 
 
-@asked
+@exit_on_user_error
 def check_made(dataset):
     """Raises UserError if there is no such list of captions, and no rule makes it."""
     path = str(dataset.captions)
@@ -59,14 +59,14 @@ def check_made(dataset):
         dataset.records()
 
 
-@asked
+@exit_on_user_error
 def dataset_of(wildcards):
     dataset = recipe_called(wildcards.bundle).painted
     check_made(dataset)
     return str(dataset.captions)
 
 
-@asked
+@exit_on_user_error
 def described(wildcards):
     """What the captioner learns from: its own pictures, if the recipe names some."""
     dataset = recipe_called(wildcards.bundle).described
@@ -79,8 +79,8 @@ def digests_of(dataset, *_):
     return dataset.digests()
 
 
-@asked
-def contents_of(dataset):
+@exit_on_user_error
+def dataset_contents(dataset):
     """Digests of a dataset's captions and pictures, looked at anew if its list has changed."""
     status = os.stat(dataset.captions)
     return digests_of(dataset, status.st_size, status.st_mtime_ns)
@@ -89,27 +89,27 @@ def contents_of(dataset):
 # --- parts that lessons begin with
 
 
-@asked
+@exit_on_user_error
 def pretrained_eyes(wildcards):
     weights = recipe_called(wildcards.bundle).pretrained
     return [str(weights)] if weights else []
 
 
-@asked
+@exit_on_user_error
 def eyes_to_begin_with(wildcards):
     """The captioner's: pretrained ones, or those of a first image encoder."""
     pretrained = pretrained_eyes(wildcards)
     return pretrained or f"training/{wildcards.bundle}/eyes.safetensors"
 
 
-@asked
+@exit_on_user_error
 def eyes_that_know(wildcards):
     """Those beside which texts are learnt: pretrained ones, or the captioner's."""
     known = "eyes" if pretrained_eyes(wildcards) else "captioner_of_pictures"
     return f"training/{wildcards.bundle}/{known}.safetensors"
 
 
-@asked
+@exit_on_user_error
 def later_stages_of(wildcards):
     """Those that learnt alone, as only stages can that read the picture before them."""
     reads = bundle_to_be(wildcards.bundle).sizes("generator").get("reads")
@@ -129,7 +129,7 @@ def told_to(lesson):
         bundle = bundle_to_be(wildcards.bundle)
         dataset = getattr(recipe, lesson.DATASET)
         check_there(dataset)
-        contents = contents_of(dataset)
+        contents = dataset_contents(dataset)
         check_codes(recipe, bundle)
         return {
             "recipe": lesson.said(recipe),
@@ -148,7 +148,7 @@ def check_there(dataset):
         raise FileNotFoundError(errno.ENOENT, "not made yet", str(dataset.captions))
 
 
-@asked
+@exit_on_user_error
 def check_codes(recipe, bundle):
     check_there(recipe.painted)
     recipe.check_records(bundle)
@@ -158,7 +158,7 @@ def lesson_of(lesson, wildcards, params, device="cpu"):
     """A lesson, once recipe, sizes and pictures of all lessons have been looked over."""
     recipe = recipe_called(wildcards.bundle)
     bundle = bundle_to_be(wildcards.bundle)
-    tell(checks.look_over, recipe, bundle)
+    checks.look_over(recipe, bundle)
     return Lesson(
         bundle,
         lesson.said(recipe),
@@ -176,8 +176,8 @@ def teach(lesson, wildcards, params, threads, *files):
     import torch
 
     torch.set_num_threads(threads)
-    device = tell(choose_device, config["device"])
-    tell(lesson.work, lesson_of(lesson, wildcards, params, device), *files)
+    device = choose_device(config["device"])
+    lesson.work(lesson_of(lesson, wildcards, params, device), *files)
 
 
 # --- what a lesson asks a cluster for
@@ -187,17 +187,17 @@ def asks(wildcards, key, usual):
     return (recipe_called(wildcards.bundle).resources or {}).get(key, usual)
 
 
-@asked
+@exit_on_user_error
 def lesson_minutes(wildcards):
     return asks(wildcards, "runtime", A_DAY)
 
 
-@asked
+@exit_on_user_error
 def lesson_memory(wildcards):
     return asks(wildcards, "mem_mb", MEMORY)
 
 
-@asked
+@exit_on_user_error
 def lesson_cards(wildcards):
     """As SLURM wants it, where networks learn on graphics cards."""
     cards = asks(wildcards, "gpus", int(config["device"].startswith("cuda")))
@@ -207,7 +207,7 @@ def lesson_cards(wildcards):
 # --- installing
 
 
-@asked
+@exit_on_user_error
 def trained_parts(_):
     return [
         f"training/{config['bundle']}/{path.name}"
@@ -231,7 +231,7 @@ def install_again():
         settings.forcerun = {*settings.forcerun, "train"}
 
 
-@asked
+@exit_on_user_error
 def measured_weights(_):
     """The storybook's; in a call that trains it, measuring waits for what is learnt.
 
@@ -245,4 +245,4 @@ def measured_weights(_):
     return [waits, *filter(os.path.exists, others)]
 
 
-before_planning(asked(install_again))
+before_planning(exit_on_user_error(install_again))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from scripts import settings
 from scripts.bundles import Bundle
 from scripts.errors import UserError
 from scripts.files import digest, write_json
@@ -31,12 +32,14 @@ def install(
     UserError, and leaves all as it was, if what was learnt cannot play a round. Returns what a
     person should know about that round, or "".
     """
-    new = Bundle(bundle.folder / NEW, bundle.settings)
+    # What is familiar was measured of other weights.
+    sizes = {name: own for name, own in bundle.settings.items() if name != "familiar"}
+    new = Bundle(bundle.folder / NEW, sizes)
     shutil.rmtree(new.folder, ignore_errors=True)
     try:
         names = _write(map(Path, trained), new)
-        if recipe.sizes:
-            names.append("bundle.yaml")
+        if recipe.sizes or "familiar" in bundle.settings:
+            names.append(_write_sizes(bundle, recipe, new.folder / "bundle.yaml"))
         odd = _play_a_round(new, recipe)
         _replace(names, new.folder, bundle.folder)
     except UserError as error:
@@ -76,9 +79,15 @@ def _write(trained: Iterable[Path], new: Bundle) -> list[str]:
             write(half, new.folder / part.name)
         else:
             shutil.copyfile(part, new.folder / part.name)
-    sections = yaml.safe_dump(new.settings, sort_keys=False, width=100)
-    (new.folder / "bundle.yaml").write_text(ABOUT + sections, encoding="utf-8")
     return names
+
+
+def _write_sizes(bundle: Bundle, recipe: Recipe, path: Path) -> str:
+    """bundle.yaml as somebody wrote it, with the recipe's sizes; its name."""
+    said = {**settings.load(bundle.folder / path.name), **(recipe.sizes or {})}
+    said.pop("familiar", None)
+    path.write_text(ABOUT + yaml.safe_dump(said, sort_keys=False, width=100), encoding="utf-8")
+    return path.name
 
 
 def _play_a_round(new: Bundle, recipe: Recipe) -> str:
