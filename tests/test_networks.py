@@ -21,7 +21,7 @@ from scripts.attngan.discriminator import Discriminator
 from scripts.attngan.generator import Generator, GeneratorConfig, as_codes
 from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
 from scripts.attngan.text_encoder import TextEncoder, TextEncoderConfig
-from scripts.captioner.network import END, Captioner, CaptionerConfig, Decoder, Encoder, packed
+from scripts.captioner.network import END, Captioner, CaptionerConfig, Decoder, Encoder, pack_words
 
 TEXT = TextEncoderConfig(vocabulary=20, embedding=6, features=8)
 TINY = GeneratorConfig(sentence=8, noise=6, condition=5, width=2, stages=2, residuals=1)
@@ -259,7 +259,7 @@ def test_teacher_forcing_scores_each_word_from_those_before() -> None:
     features = torch.randn(3, 6)
     logits = decoder(features, IDS, LENGTHS)
     assert logits.shape == (7, 12)
-    assert packed(IDS, LENGTHS).tolist() == [5, 3, 9, 6, 4, 7, 8]  # the longest caption first
+    assert pack_words(IDS, LENGTHS).tolist() == [5, 3, 9, 6, 4, 7, 8]  # the longest caption first
     inputs = torch.cat([features[1, None], decoder.embedding(IDS[1, :3])])  # alone, step by step
     state, alone = None, []
     for one in inputs:
@@ -275,14 +275,14 @@ def test_teaching_and_speaking_agree() -> None:
     full = torch.full((4,), 5)
     likeliest = decoder(features, said, full).argmax(dim=1)
     before_end = (said == END).cumsum(dim=1) <= 1  # what is behind <end> was filled in
-    agree = likeliest == packed(said, full)
-    assert agree[packed(before_end, full)].all()
+    agree = likeliest == pack_words(said, full)
+    assert agree[pack_words(before_end, full)].all()
 
 
 def test_the_captioner_learns_and_describes() -> None:
     network = Captioner(replace(CAPTIONER, vocabulary=10, layers=2)).train()
     pictures = torch.randn(3, 3, 32, 32)
-    loss = functional.cross_entropy(network(pictures, IDS, LENGTHS), packed(IDS, LENGTHS))
+    loss = functional.cross_entropy(network(pictures, IDS, LENGTHS), pack_words(IDS, LENGTHS))
     loss.backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name

@@ -29,7 +29,7 @@ from scripts.study import (
     survival,
     themes,
 )  # fmt: skip
-from scripts.study.chance import Chance, mean_of_others, packed, unpacked
+from scripts.study.chance import Chance, mean_of_others, pack_chains, unpack_chains
 from scripts.tables import read_rows, write_rows
 
 EYES = {"backbone": "mobilenet_v3_small", "size": 32, "features": 16, "regions": "8"}
@@ -403,9 +403,9 @@ def test_vectors_of_many_chains_keep_their_places(tmp_path: Path):
         {"meant": np.full((3, 2), 1.0), "base": np.full(4, 2.0)},
         {"meant": np.full((2, 2), 3.0), "told": np.full((2, 4), 4.0)},
     ]
-    np.savez(tmp_path / "all.npz", **packed(chains))
+    np.savez(tmp_path / "all.npz", **pack_chains(chains))
     with np.load(tmp_path / "all.npz") as arrays:
-        found = unpacked(arrays, [("b", "x"), ("b", "y")])
+        found = unpack_chains(arrays, [("b", "x"), ("b", "y")])
     for own, kept_ in zip(found.values(), chains, strict=True):
         assert set(own) == set(kept_)
         assert all((own[name] == kept_[name]).all() for name in own)

@@ -48,7 +48,7 @@ def headless(name: str, size: int) -> tuple[nn.Module, int]:
     return network, head.in_features
 
 
-def packed(ids: Tensor, lengths: Tensor) -> Tensor:
+def pack_words(ids: Tensor, lengths: Tensor) -> Tensor:
     """What stands before each row's length, (B, T) -> (sum of lengths,), as Decoder orders it."""
     return pack_padded_sequence(ids, lengths.cpu(), batch_first=True, enforce_sorted=False).data
 
@@ -86,7 +86,7 @@ class Decoder(nn.Module):
             lengths: words of each caption, (B,), <start> and <end> included, each from 1 to T.
 
         Returns:
-            Logits, (sum of lengths, V), of the words `packed(ids, lengths)`: the first ones are
+            Logits, (sum of lengths, V), of the words `pack_words(ids, lengths)`: the first ones are
             those of <start>, said on sight of the picture.
         """
         before = self.embedding(ids[:, :-1])  # (B, T - 1, E)

@@ -17,7 +17,7 @@ from scripts.storybook.grammar import read
 from scripts.storybook.judge import SIDE, Judge, read_judge, train
 from scripts.storybook.world import LAYOUT, Content
 from scripts.training.captioner import describer
-from scripts.training.damsm import numbered, padding_of
+from scripts.training.damsm import padding_of, word_ids
 from scripts.training.dataset import CaptionedPictures
 from scripts.training.known_noise import noise_for
 from scripts.training.lesson import save
@@ -313,7 +313,7 @@ def painter_as(bundle: Bundle) -> Callable[[list[dict]], Tensor]:
 
     @torch.inference_mode()
     def paint(records: list[dict]) -> Tensor:
-        ids, lengths = numbered([r["captions"][0] for r in records], bundle.words["text_encoder"])
+        ids, lengths = word_ids([r["captions"][0] for r in records], bundle.words["text_encoder"])
         words, sentence = text(ids, lengths)
         z = noise_for(torch.tensor([r["codes"] for r in records]), sizes.codes, sizes.noise)
         eps = torch.randn(len(ids), sizes.condition)
@@ -330,7 +330,7 @@ def painter_of(bundle: Bundle) -> Paint:
 
     @torch.inference_mode()
     def paint(captions: list[str]) -> Tensor:
-        ids, lengths = numbered(captions, bundle.words["text_encoder"])
+        ids, lengths = word_ids(captions, bundle.words["text_encoder"])
         words, sentence = text(ids, lengths)
         z, eps = torch.randn(len(ids), sizes.noise), torch.randn(len(ids), sizes.condition)
         padding = padding_of(lengths, ids.shape[1])
@@ -344,6 +344,6 @@ def sentences_of(bundle: Bundle) -> Callable[[list[str]], Tensor]:
     text = bundle.network("text_encoder", "cpu")
 
     def embed(captions: list[str]) -> Tensor:
-        return text(*numbered(captions, bundle.words["text_encoder"]))[1]
+        return text(*word_ids(captions, bundle.words["text_encoder"]))[1]
 
     return embed

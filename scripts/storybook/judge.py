@@ -18,7 +18,7 @@ from scripts.efficientnet import HEAD, EfficientNetLite0
 from scripts.errors import UserError
 from scripts.storybook.grammar import read
 from scripts.storybook.world import COLOURS, JUMPING, KINDS, MOST, PLACES, Content
-from scripts.training.augment import spoil
+from scripts.training.augment import augment
 from scripts.training.captioner import normalise
 from scripts.training.dataset import CaptionedPictures
 from scripts.training.optimization import Optimization, Style
@@ -127,7 +127,7 @@ def train(
     run = Optimization(judge, folder, steps, rate, STYLE, groups=groups)
     for seen in run.progress.batches(dataset, batch, seed):
         contents = [read(caption) for caption in seen.captions]
-        answers = judge(spoil(seen.pictures).to(memory_format=torch.channels_last))
+        answers = judge(augment(seen.pictures).to(memory_format=torch.channels_last))
         loss = sum(
             F.cross_entropy(logits, torch.tensor([known.index(getattr(c, name)) for c in contents]))
             for logits, (name, known) in zip(answers, ANSWERS.items(), strict=True)

@@ -35,7 +35,7 @@ class Chance:
         for path in files:
             with np.load(path) as arrays:
                 if "lengths" in arrays:
-                    found |= unpacked(arrays, names[len(found) :])
+                    found |= unpack_chains(arrays, names[len(found) :])
                 else:
                     found[names[len(found)]] = dict(arrays)
         return cls(found)
@@ -133,8 +133,8 @@ def mean_of_others(
     return float((np.dot(total_start, total_end) - sum(dot for dot, _ in others)) / pairs)
 
 
-def packed(chains: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Vectors of many chains as arrays to be kept in one file: `unpacked` takes them apart."""
+def pack_chains(chains: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Vectors of many chains as arrays to be kept in one file: `unpack_chains` takes them apart."""
     kinds = dict.fromkeys(kind for chain in chains for kind in chain)
     lengths = [[_rows(chain.get(kind)) for kind in kinds] for chain in chains]
     arrays = {
@@ -148,7 +148,7 @@ def _rows(array: np.ndarray | None) -> int:
     return 0 if array is None else len(np.atleast_2d(array))
 
 
-def unpacked(arrays, names: Sequence[tuple[str, str]]) -> Chains:
+def unpack_chains(arrays, names: Sequence[tuple[str, str]]) -> Chains:
     """What was packed, by the names of the chains in their order."""
     kinds, lengths = [str(kind) for kind in arrays["kinds"]], arrays["lengths"]
     whole = {kind: arrays[kind] for kind in kinds}

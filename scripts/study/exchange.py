@@ -28,7 +28,7 @@ from scripts.errors import UserError
 from scripts.files import written, written_folder
 from scripts.judge import Judge
 from scripts.meaning import Meaning
-from scripts.study.chance import packed
+from scripts.study.chance import pack_chains
 from scripts.tables import Row, write_rows
 from scripts.untrusted.files import is_picture, is_text
 from scripts.untrusted.pictures import open_picture
@@ -291,4 +291,4 @@ def measure_taken(
     write_rows(rows, out)
     if vectors:
         with written(vectors) as part, part.open("wb") as file:
-            np.savez(file, **packed(kept))
+            np.savez(file, **pack_chains(kept))

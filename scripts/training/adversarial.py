@@ -22,7 +22,6 @@ from scripts.attngan.text_encoder import TextEncoder
 from scripts.attngan.transposed import use_transposed
 from scripts.training import samples
 from scripts.training.dataset import Batch, CaptionedPictures
-from scripts.training.half import half
 from scripts.training.optimization import averaged
 from scripts.training.painter import (
     calm,
@@ -32,6 +31,7 @@ from scripts.training.painter import (
     shrink,
     weights_of,
 )
+from scripts.training.precision import bfloat16
 from scripts.training.progress import Progress
 from scripts.words import Vocabulary
 
@@ -104,7 +104,7 @@ def train(
         largest = 64 * 2 ** (config.stages - 1)
         real = seen.pictures if budget.anchor else cut(seen.pictures, largest)
         real = [shrink(real, 64 * 2**stage).to(device) for stage in range(config.stages)]
-        with half(device):
+        with bfloat16(device):
             painted = network(*inputs)
             false_ones = [picture.float() for picture in painted.pictures]
             judged = sum(
@@ -116,7 +116,7 @@ def train(
         judging.step()
 
         judges.requires_grad_(False)
-        with half(device):
+        with bfloat16(device):
             fooled = sum(
                 painting_loss(judge, false, sentence)
                 for judge, false in zip(judges, false_ones, strict=True)

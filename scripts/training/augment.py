@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def spoil(pictures: Tensor) -> Tensor:
+def augment(pictures: Tensor) -> Tensor:
     """Shifted, blurred, noisy, in other light: rendered pictures come nearer to painted ones.
 
     pictures (B, 3, S, S) in [-1, 1], as is the result. Each picture is changed by its own chance,

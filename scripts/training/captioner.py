@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scripts.attngan.image_encoder import ImageEncoder
-from scripts.captioner.network import MEAN, STD, Captioner, CaptionerConfig, packed
+from scripts.captioner.network import MEAN, STD, Captioner, CaptionerConfig, pack_words
 from scripts.errors import UserError
 from scripts.training import samples
-from scripts.training.augment import spoil
+from scripts.training.augment import augment
 from scripts.training.dataset import CaptionedPictures
 from scripts.training.optimization import Optimization, Style
 from scripts.training.vocabulary import captioner_tokens
@@ -60,8 +60,8 @@ def train(
     run = _begin(network, folder / "whole", steps[1], rate, show, eyes)
     for seen in run.progress.batches(dataset, batch, seed):
         hold(network, fixed)
-        pictures = normalise(spoil(seen.pictures)).to(device, memory_format=torch.channels_last)
-        ids, lengths = numbered(seen.captions, vocabulary, config.max_words)
+        pictures = normalise(augment(seen.pictures)).to(device, memory_format=torch.channels_last)
+        ids, lengths = target_ids(seen.captions, vocabulary, config.max_words)
         run.learn(teacher_forcing(network, network.encoder(pictures), ids.to(device), lengths))
     return network.eval()
 
@@ -92,14 +92,14 @@ def refine(
     show = samples.captions(describer(network, vocabulary), shown)
     hold(network, fixed)
     run = _begin(network, folder, steps, rate, show, eyes)
-    half = batch // 2
-    for seen in run.progress.batches(dataset, batch - half, seed):
+    painted_batch = batch // 2
+    for seen in run.progress.batches(dataset, batch - painted_batch, seed):
         hold(network, fixed)
-        painted = paintings.batch(half, seed, run.progress.step)
-        pictures = spoil(torch.cat([seen.pictures, painted.pictures]))
+        painted = paintings.batch(painted_batch, seed, run.progress.step)
+        pictures = augment(torch.cat([seen.pictures, painted.pictures]))
         pictures = normalise(pictures).to(device, memory_format=torch.channels_last)
         told = seen.captions + painted.captions
-        ids, lengths = numbered(told, vocabulary, network.config.max_words)
+        ids, lengths = target_ids(told, vocabulary, network.config.max_words)
         run.learn(teacher_forcing(network, network.encoder(pictures), ids.to(device), lengths))
     return network.eval()
 
@@ -133,7 +133,7 @@ def learn_to_speak(
         chance = random.Random(step)  # the same batch, whether the lesson was killed or not
         indices = [chance.randrange(number) for _ in range(batch)]
         told = [chance.choice(dataset.records[index]["captions"]) for index in indices]
-        ids, lengths = numbered(told, vocabulary, network.config.max_words)
+        ids, lengths = target_ids(told, vocabulary, network.config.max_words)
         features = encoder.norm(encoder.linear(views[indices]))
         run.learn(teacher_forcing(network, features, ids.to(device), lengths))
 
@@ -144,7 +144,7 @@ def look(network: Captioner, dataset: CaptionedPictures, number: int, device: ob
     views = []
     for first in range(0, number, LOOK_AT):
         indices = list(range(first, min(first + LOOK_AT, number)))
-        pictures = normalise(spoil(dataset.pictures(indices)))
+        pictures = normalise(augment(dataset.pictures(indices)))
         pictures = pictures.to(device, memory_format=torch.channels_last)
         views.append(network.encoder.backbone(pictures))
     return torch.cat(views)
@@ -235,7 +235,7 @@ def _normalise_within(eyes: nn.Module) -> None:
 
 def teacher_forcing(network: Captioner, features: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
     """Mean cross entropy of captions (B, T) of `lengths` (B,) words, given features (B, E)."""
-    return F.cross_entropy(network.decoder(features, ids, lengths), packed(ids, lengths))
+    return F.cross_entropy(network.decoder(features, ids, lengths), pack_words(ids, lengths))
 
 
 def normalise(pictures: Tensor) -> Tensor:
@@ -245,7 +245,7 @@ def normalise(pictures: Tensor) -> Tensor:
     return ((pictures + 1) / 2 - mean) / deviation
 
 
-def numbered(captions: list[str], vocabulary: Vocabulary, most: int) -> tuple[Tensor, Tensor]:
+def target_ids(captions: list[str], vocabulary: Vocabulary, most: int) -> tuple[Tensor, Tensor]:
     """Word ids (B, T) with start and end, padded, and their lengths (B,)."""
     rows = []
     for caption in captions:

@@ -15,7 +15,7 @@ from scripts.attngan.damsm import sentence_loss, similarity, words_loss
 from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
 from scripts.attngan.text_encoder import TextEncoder, TextEncoderConfig
 from scripts.training import samples
-from scripts.training.augment import spoil
+from scripts.training.augment import augment
 from scripts.training.dataset import Batch, CaptionedPictures
 from scripts.training.optimization import Optimization, Style
 from scripts.words import Vocabulary, tokenize
@@ -46,7 +46,7 @@ def learn_eyes(
     encoders.to(device, memory_format=torch.channels_last).train()
     run = _Run(encoders, encoders, rate, steps, folder, dataset.batch(batch, seed, -1))
     for seen in run.progress.batches(dataset, batch, seed):
-        pictures = spoil(seen.pictures).to(device, memory_format=torch.channels_last)
+        pictures = augment(seen.pictures).to(device, memory_format=torch.channels_last)
         run.learn(*encoders.image(pictures), seen.captions)
     return encoders.image.eval()
 
@@ -123,7 +123,7 @@ def look(eyes: ImageEncoder, dataset: CaptionedPictures) -> tuple[Tensor, Tensor
     """
     views: list[tuple[Tensor, Tensor]] = []
     for first in range(0, min(len(dataset), ENOUGH), LOOK_AT):
-        pictures = spoil(dataset.pictures([*range(first, min(first + LOOK_AT, len(dataset)))]))
+        pictures = augment(dataset.pictures([*range(first, min(first + LOOK_AT, len(dataset)))]))
         middle, last = eyes.see(pictures.to(eyes.whole.weight.device))
         views.append((middle.contiguous(), last.mean(dim=(2, 3))))
         if len(views) * middle.nbytes > MEMORY:
@@ -140,7 +140,7 @@ class _Encoders(nn.Module):
 
     def read(self, captions: list[str]) -> tuple[Tensor, Tensor, Tensor]:
         """Words (B, D, T), sentences (B, D) and padding (B, T) of captions."""
-        ids, lengths = numbered(captions, self.vocabulary)
+        ids, lengths = word_ids(captions, self.vocabulary)
         device = self.image.whole.weight.device
         return *self.text(ids.to(device), lengths), padding_of(lengths, ids.shape[1]).to(device)
 
@@ -182,7 +182,7 @@ class _Run:
         self.optimization.learn(by_word + by_sentence, words=by_word, sentence=by_sentence)
 
 
-def numbered(captions: list[str], vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
+def word_ids(captions: list[str], vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
     """Word ids (B, T), padded with 0, and their lengths (B,); unknown words are left out."""
     rows = []
     for caption in captions:

@@ -19,11 +19,11 @@ from scripts.attngan.text_encoder import TextEncoder
 from scripts.attngan.transposed import use_transposed
 from scripts.errors import UserError
 from scripts.training import samples
-from scripts.training.damsm import numbered, padding_of
+from scripts.training.damsm import padding_of, word_ids
 from scripts.training.dataset import Batch, CaptionedPictures
-from scripts.training.half import half
 from scripts.training.known_noise import noise_for
 from scripts.training.optimization import Optimization, Style
+from scripts.training.precision import bfloat16
 from scripts.words import Vocabulary
 
 OBJECTS = 4.0  # how much more a pixel inside an object's box counts
@@ -96,7 +96,7 @@ def _first(
     run.progress.show = _painter_as_it_is(average, text, batch_shown, vocabulary, config, device)
     for seen in run.progress.batches(dataset, batch, seed):
         inputs = inputs_of(seen, vocabulary, text, config, device, learning=bool(texts))
-        with half(device):
+        with bfloat16(device):
             painted = network(*inputs)
         wanted = shrink(seen.pictures, 64).to(device)
         weights = weights_of(seen, 64).to(device)
@@ -164,11 +164,11 @@ def train_next(
     side = 64 * 2 ** (stages - 1)
     for seen in run.progress.batches(dataset, batch // PARTS, seed):
         z, eps, words, sentence, padding = inputs_of(seen, vocabulary, text, config, device)
-        with torch.no_grad(), half(device):
+        with torch.no_grad(), bfloat16(device):
             before = earlier.batched(z, eps, words, sentence, padding).features  # (B, F, S, S)
         wanted = torch.cat([shrink(seen.pictures, side), weights_of(seen, side)], dim=1).to(device)
         before, wanted = crop(before.repeat(PARTS, 1, 1, 1), wanted.repeat(PARTS, 1, 1, 1))
-        with half(device):
+        with bfloat16(device):
             features, _ = stage(before, words.repeat(PARTS, 1, 1), padding.repeat(PARTS, 1))
             painted = paint(features).float()
         far = distance(painted, wanted[:, :3], wanted[:, 3:], run.progress.share)
@@ -212,7 +212,7 @@ def train_reader(
         wanted = torch.cat([shrink(seen.pictures, side), weights_of(seen, side)], dim=1).to(device)
         before = soften(shrink(wanted[:, :3], side // 2))
         before, wanted = crop(before.repeat(PARTS, 1, 1, 1), wanted.repeat(PARTS, 1, 1, 1))
-        with half(device):
+        with bfloat16(device):
             seen_of_it = stage.look(before)
             features, _ = stage(seen_of_it, words.repeat(PARTS, 1, 1), padding.repeat(PARTS, 1))
             painted = paint(features).float()
@@ -250,7 +250,7 @@ def tune(
     side = 64 * 2 ** (config.stages - 1)
     for seen in run.progress.batches(dataset, batch // PARTS, seed):
         z, eps, words, sentence, padding = inputs_of(seen, vocabulary, text, config, device)
-        with torch.no_grad(), half(device):
+        with torch.no_grad(), bfloat16(device):
             condition, _, _ = network.conditioning(sentence, eps)
             x = network.first(as_codes(z, config.codes), condition)  # (B, F, 64, 64)
             picture = network.paint[0](x)
@@ -259,7 +259,7 @@ def tune(
         x, picture = before[:, :-3], before[:, -3:]
         far = 0
         for stage, paint in zip(network.later, network.paint[1:], strict=True):
-            with half(device):
+            with bfloat16(device):
                 x, _ = stage(stage.look(picture, x), words, padding)
                 picture = paint(x)
             true = shrink(wanted, picture.shape[-1])
@@ -333,7 +333,7 @@ def inputs_of(
     else:
         z = torch.randn(len(seen.records), config.noise)
     eps = torch.randn(len(z), config.condition)
-    ids, lengths = numbered(seen.captions, vocabulary)
+    ids, lengths = word_ids(seen.captions, vocabulary)
     with torch.set_grad_enabled(learning):
         words, sentence = text.batched(ids.to(device), lengths)
     padding = padding_of(lengths, ids.shape[1]).to(device)

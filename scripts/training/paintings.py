@@ -9,7 +9,7 @@ from PIL import Image
 from scripts.attngan.generator import Generator
 from scripts.attngan.text_encoder import TextEncoder
 from scripts.files import written
-from scripts.training.damsm import numbered
+from scripts.training.damsm import word_ids
 from scripts.training.dataset import CaptionedPictures
 from scripts.words import Vocabulary
 
@@ -36,7 +36,7 @@ def paint(
     with written(records) as part, part.open("w", encoding="utf-8") as lines:
         for index in range(number):
             drawn = dataset.batch(1, seed, index)
-            ids, lengths = numbered(drawn.captions, vocabulary)
+            ids, lengths = word_ids(drawn.captions, vocabulary)
             words, sentence = text(ids.to(device), lengths)
             z = torch.randn(1, sizes.noise, generator=chance).to(device)
             eps = torch.randn(1, sizes.condition, generator=chance).to(device)

@@ -110,9 +110,9 @@ class Progress:
         checkpoint = {name: part.state_dict() for name, part in self.parts.items()}
         if not is_finite(checkpoint):
             raise self._lost(self.step, "some weights are not finite numbers")
-        half = self.folder / "checkpoint.pt.part"
-        torch.save({"step": self.step, **checkpoint}, half)
-        os.replace(half, self.folder / "checkpoint.pt")
+        part = self.folder / "checkpoint.pt.part"
+        torch.save({"step": self.step, **checkpoint}, part)
+        os.replace(part, self.folder / "checkpoint.pt")
         if (self.folder / "losses.tsv").exists():
             draw(self.folder / "losses.tsv", self.folder / "losses.png")
         if self.show is not None:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 import torch
 
 
-def half(device: torch.device | str) -> AbstractContextManager:
+def bfloat16(device: torch.device | str) -> AbstractContextManager:
     """A context in which convolutions and matrix products are computed in bfloat16, if it pays.
 
     It pays on graphics cards that know bfloat16, and on CPUs with instructions for it (AVX-512
