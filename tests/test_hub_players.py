@@ -313,6 +313,19 @@ def test_the_end_of_a_caption_that_is_too_long_is_told(tmp_path, model) -> None:
     assert (pixels(cut) == pixels(same)).all()
 
 
+def test_the_end_of_a_caption_is_read_where_one_of_the_text_encoders_reads_it(
+    tmp_path, model
+) -> None:
+    """As with Stable Diffusion 3 and Flux: CLIP's read the beginning, T5's reads on."""
+    source = shutil.copytree(model("sdxl"), tmp_path / "sdxl")
+    long = "kite " * 18 + "abc the end"
+    assert painter(tmp_path, source).read(long).unread == "the end"
+    index = json.loads((source / "model_index.json").read_text())
+    index["tokenizer_2"] = ["transformers", "T5Tokenizer"]
+    (source / "model_index.json").write_text(json.dumps(index))
+    assert painter(tmp_path, source).read(long).unread is None
+
+
 def test_threads_see_the_same(tmp_path, model) -> None:
     player = painter(tmp_path, model("sdxl"))
     captions = ["a red kite", "a blue cow", "the old boat"]

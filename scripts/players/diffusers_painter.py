@@ -144,8 +144,9 @@ class Diffusers(FromHub, Painter):
         """What CLIP's text encoders do not see of a long caption: all behind 75 tokens."""
         folder = self.snapshot().folder.absolute()
         index = read_json(folder / INDEX)
-        if not index.get("tokenizer", ["", ""])[1].startswith("CLIPTokenizer"):
-            return None
+        readers = [index[part][1] for part in _parts(index) if part.startswith("tokenizer")]
+        if not readers or not all(kind.startswith("CLIPTokenizer") for kind in readers):
+            return None  # another text encoder reads on
         digests = json.dumps(self.digests())
         words = once(("words", str(folder), digests), lambda: _clip_tokenizer(folder / "tokenizer"))
         tokens = words(caption)["input_ids"]
