@@ -170,7 +170,7 @@ def test_a_model_that_takes_no_prompt_says_so(tmp_path, model) -> None:
     assert "delete `prompt`" in message(lambda: player.describe(PICTURES[:1], "cpu"))
 
 
-@pytest.mark.parametrize("name", ["blip", "florence", "qwen"])
+@pytest.mark.parametrize("name", modern.CAPTIONERS)
 def test_captions_are_sampled_with_chance_of_their_own(tmp_path, model, name: str) -> None:
     prompt = {"prompt": PROMPTS[name]} if name in PROMPTS else {}
     player = captioner(tmp_path, model(name), beams=3, min_tokens=4, **prompt)
@@ -730,6 +730,41 @@ def test_every_bundle_that_ships_is_whole(name: str) -> None:
         assert player.files and player.settings
     bundle.check_files()
     assert name in (bundle.folder / "README.md").read_text().lower()
+
+
+CLASSES = {
+    "Salesforce/blip-image-captioning-base": "blip",
+    "Salesforce/blip-image-captioning-large": "blip",
+    "microsoft/git-base-coco": "git",
+    "florence-community/Florence-2-base": "florence",
+    "stabilityai/sd-turbo": "stable_diffusion",
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": "stable_diffusion",
+    "stabilityai/sdxl-turbo": "sdxl",
+}
+
+
+@pytest.mark.parametrize("name", ["blip-turbo", "blip-sd", "git-turbo", "florence-sdxl"])
+def test_a_bundle_that_ships_plays_with_small_models_of_its_classes(
+    tmp_path, model, monkeypatch, name: str
+) -> None:
+    """With its own settings and revisions, at a smaller size; mixes take these players."""
+    for other in ("blip-turbo", name):
+        folder = tmp_path / "models" / other
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = (ROOT / "models" / other / "bundle.yaml").read_text()
+        (folder / "bundle.yaml").write_text(settings.replace("size: 512", "size: 32"))
+    bundle = Bundle.read(name, tmp_path / "models")
+    with serving() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+        for player in bundle.players:
+            there = hub.upload(player.own["model"], model(CLASSES[player.own["model"]]))
+            files = there.commits[there.names["main"]]
+            there.commit(files, player.own.get("revision", "main"))
+            player.fetch()
+    (said,) = bundle.captioner.describe(PICTURES[:1], "cpu")[0]
+    (picture,) = bundle.painter.paint([said.caption or "a red kite"], seeds(1), "cpu")
+    assert picture.size == (32, 32) and pixels(picture).std() > 5
 
 
 def test_weights_stay_out_of_git() -> None:

@@ -116,7 +116,7 @@ class Diffusers(FromHub, Painter):
         kind = _pipeline(index["_class_name"])
         how = {
             "dtype": getattr(torch, self.dtype),
-            "variant": VARIANTS.get(self.dtype),
+            "variant": _variant(VARIANTS.get(self.dtype), folder),
             "use_safetensors": True,
             "local_files_only": True,
         }
@@ -226,6 +226,11 @@ def _pipeline(name: str) -> Any:
     return kind
 
 
+def _variant(wanted: str | None, folder: Path) -> str | None:
+    """The variant of weights, if the model has any of it; otherwise diffusers would refuse it."""
+    return wanted if any(folder.rglob(f"*.{wanted}[.-]*")) else None
+
+
 def _clip_tokenizer(folder: Path) -> Any:
     from transformers import CLIPTokenizer, logging
 
@@ -239,8 +244,7 @@ def _text_encoder(kind: str, folder: Path, how: dict[str, Any]) -> Any:
 
     if not hasattr(transformers, kind):
         raise hub.Unfit(f"transformers {transformers.__version__} has no {kind}")
-    if not list(folder.glob(f"*.{how['variant']}[.-]*")):
-        how = {**how, "variant": None}
+    how = {**how, "variant": _variant(how["variant"], folder)}
     network, found = getattr(transformers, kind).from_pretrained(
         folder, output_loading_info=True, **how
     )
