@@ -98,8 +98,8 @@ def pretrained_eyes(wildcards):
 @exit_on_user_error
 def eyes_to_begin_with(wildcards):
     """The captioner's: pretrained ones, or those of a first image encoder."""
-    pretrained = pretrained_eyes(wildcards)
-    return pretrained or f"training/{wildcards.bundle}/eyes.safetensors"
+    pretrained = recipe_called(wildcards.bundle).pretrained
+    return str(pretrained or f"training/{wildcards.bundle}/eyes.safetensors")
 
 
 @exit_on_user_error
