@@ -19,7 +19,7 @@ def unknown(target: str, images: Sequence[str], rules: Sequence[str], rounds: in
     `images` are the base files' names, `rules` the targets without a path, `rounds` the number of
     rounds that the config asks for.
     """
-    start = f"{target}: there is nothing of this name to be made."
+    start = f"{target}: no rule makes this."
     parts = PurePosixPath(target).parts
     example = images[0] if images else "cow"
     if len(parts) == 1:
@@ -46,7 +46,7 @@ def unknown(target: str, images: Sequence[str], rules: Sequence[str], rounds: in
     elif parts[0] in images and (close := _files("/".join(parts[1:]), rounds)):
         return f"{start} Did you mean {_paths(parts[0], close)}?"
     known = f"results/{example}/round{rounds}.png, results/{example}/strip.png"
-    return f"{start} Ask for files as {known}, or for {', '.join(rules)}."
+    return f"{start} Ask for files like {known}, or for {', '.join(rules)}."
 
 
 def _files(name: str, rounds: int) -> list[str]:
