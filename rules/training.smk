@@ -10,16 +10,16 @@ rule train:
     localrule: True
     params:
         code=code_of("scripts.training.installation"),
+        bundle=untracked(config["bundle"]),
     message:
         "Writing what was learnt into models/{config[bundle]}/: weights, words, sizes"
     run:
-        name = config["bundle"]
-        how = bundle_to_be(name), recipe_called(name)
+        how = bundle_to_be(params.bundle), recipe_called(params.bundle)
         if odd := installation.install(input, *how, *output):
             logger.warning(odd)
 
 
-rule learn_words:
+rule count_words:
     input:
         dataset_of,
     output:
@@ -37,11 +37,11 @@ rule learn_words:
         words.work(lesson_of(words, wildcards, params), *output)
 
 
-rule learn_eyes:
+rule train_backbone:
     input:
         dataset=dataset_of,
         words="training/{bundle}/text_encoder.txt",
-        pretrained=pretrained_eyes,
+        pretrained=pretrained_backbone,
     output:
         "training/{bundle}/eyes.safetensors",
     threads: 1
@@ -53,7 +53,7 @@ rule learn_eyes:
         told=told_to(eyes),
         code=code_of("scripts.training.lessons.eyes"),
     message:
-        "Teaching eyes: {output}"
+        "Training the backbone: {output}"
     run:
         teach(
             eyes,
@@ -66,11 +66,11 @@ rule learn_eyes:
         )
 
 
-rule learn_captioner:
+rule train_captioner:
     input:
         dataset=described,
         words="training/{bundle}/captioner.txt",
-        eyes=eyes_to_begin_with,
+        eyes=first_backbone,
     output:
         "training/{bundle}/captioner_of_pictures.safetensors",
     threads: 1
@@ -82,17 +82,17 @@ rule learn_captioner:
         told=told_to(captioner),
         code=code_of("scripts.training.lessons.captioner"),
     message:
-        "Teaching the captioner: {output}"
+        "Training the captioner: {output}"
     run:
         teach(captioner, wildcards, params, threads, input.words, input.eyes, *output)
 
 
-rule learn_damsm:
+rule train_damsm:
     input:
         dataset=dataset_of,
         words="training/{bundle}/text_encoder.txt",
         eyes="training/{bundle}/eyes.safetensors",
-        captioner=eyes_that_know,
+        captioner=trained_backbone,
     output:
         text="training/{bundle}/damsm_texts.safetensors",
         image="training/{bundle}/damsm_pictures.safetensors",
@@ -105,7 +105,7 @@ rule learn_damsm:
         told=told_to(damsm),
         code=code_of("scripts.training.lessons.damsm"),
     message:
-        "Teaching the encoders of texts and pictures: {output}"
+        "Training the encoders of texts and pictures: {output}"
     run:
         teach(
             damsm,
@@ -119,7 +119,7 @@ rule learn_damsm:
         )
 
 
-rule learn_first_stage:
+rule train_first_stage:
     input:
         dataset=dataset_of,
         words="training/{bundle}/text_encoder.txt",
@@ -136,12 +136,12 @@ rule learn_first_stage:
         told=told_to(first_stage),
         code=code_of("scripts.training.lessons.first_stage"),
     message:
-        "Teaching the painter's first stage: {output}"
+        "Training the painter's first stage: {output}"
     run:
         teach(first_stage, wildcards, params, threads, input.words, input.text, *output)
 
 
-rule learn_later_stages:
+rule train_later_stages:
     input:
         dataset=dataset_of,
         words="training/{bundle}/text_encoder.txt",
@@ -157,7 +157,7 @@ rule learn_later_stages:
         told=told_to(later_stages),
         code=code_of("scripts.training.lessons.later_stages"),
     message:
-        "Teaching the painter's later stages on true pictures: {output}"
+        "Training the painter's later stages on true pictures: {output}"
     run:
         teach(
             later_stages,
@@ -170,7 +170,7 @@ rule learn_later_stages:
         )
 
 
-rule learn_generator:
+rule train_generator:
     input:
         dataset=dataset_of,
         words="training/{bundle}/text_encoder.txt",
@@ -190,7 +190,7 @@ rule learn_generator:
         told=told_to(generator),
         code=code_of("scripts.training.lessons.generator"),
     message:
-        "Teaching the painter: {output}"
+        "Training the painter: {output}"
     run:
         teach(
             generator,
@@ -206,7 +206,7 @@ rule learn_generator:
         )
 
 
-rule paintings:
+rule paint_captions:
     input:
         dataset=dataset_of,
         words="training/{bundle}/text_encoder.txt",
@@ -237,7 +237,7 @@ rule paintings:
         )
 
 
-rule refine_captioner:
+rule finetune_captioner:
     input:
         dataset=described,
         words="training/{bundle}/captioner.txt",
@@ -254,7 +254,7 @@ rule refine_captioner:
         told=told_to(refined_captioner),
         code=code_of("scripts.training.lessons.refined_captioner"),
     message:
-        "Teaching the captioner what its painter's pictures show: {output}"
+        "Fine-tuning the captioner on what its painter's pictures show: {output}"
     run:
         teach(
             refined_captioner,

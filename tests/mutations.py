@@ -98,7 +98,7 @@ MUTATIONS = (
         "scripts/closure.py",
         '        ahead += modules[name]["imports"]\n',
         "",
-        "test_closure.py -k edit_counts",
+        "test_closure.py -k would_import or every_way",
     ),
     Mutation(
         "the device makes nothing stale",

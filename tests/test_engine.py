@@ -164,7 +164,7 @@ def test_groups_compare_and_merge_as_snakemake_does(one: str, other: str, engine
 
 @pytest.mark.parametrize(
     ("rule", "asked_for", "threads"),
-    [("caption", False, True), ("learn_eyes", False, False), ("learn_eyes", True, True)],
+    [("caption", False, True), ("train_backbone", False, False), ("train_backbone", True, True)],
 )
 def test_which_jobs_stay_in_this_process(rule: str, asked_for: bool, threads: bool, engine: dict):
     """`asked_for`: by --force-use-threads, as in the process that is spawned for a job."""
@@ -173,7 +173,7 @@ def test_which_jobs_stay_in_this_process(rule: str, asked_for: bool, threads: bo
         rules_with_processes=engine["workflow"].rules_with_processes,
     )
     executor = SimpleNamespace(workflow=settings, use_threads=None)
-    job = SimpleNamespace(rule=SimpleNamespace(name=rule))
+    job = SimpleNamespace(rule=SimpleNamespace(name=rule, run_func=print))
     assert engine["run_single_job"](lambda own, _: own.use_threads, executor, job) == threads
 
 

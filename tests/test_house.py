@@ -54,9 +54,8 @@ def test_arrows_between_rooms_run_one_way():
 def test_run_blocks_say_what_they_need():
     """What a job needs is among its params: nothing reads the config, or unpacks a dictionary."""
     for path in (ROOT / "rules").glob("*.smk"):
-        if path.name != "training.smk":  # not yet
-            blocks = re.findall(r"^    run:\n((?: {8}.*\n|\n)+)", path.read_text(), re.MULTILINE)
-            assert not [block for block in blocks if "config[" in block or "**" in block], path
+        blocks = re.findall(r"^    run:\n((?: {8}.*\n|\n)+)", path.read_text(), re.MULTILINE)
+        assert not [block for block in blocks if "config[" in block or "**" in block], path
 
 
 def test_helpers_of_tests_are_imported_under_one_name():

@@ -185,5 +185,5 @@ def test_another_folder_is_named_with_what_to_do(game: Game):
 def test_the_list_describes_what_people_call_and_nothing_else(game: Game):
     listed = dict(line.split(": ", 1) for line in said(game.play("--list").text))
     assert {"all", "strip", "film", "figures", "study", "verify", "page"} <= set(listed)
-    assert not {"check", "convert", "learn_words", "refused", "study_mcd"} & set(listed)
+    assert not {"check", "convert", "count_words", "refused", "study_mcd"} & set(listed)
     assert all(len(told) > 15 for told in listed.values())

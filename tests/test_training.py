@@ -175,14 +175,14 @@ def test_each_lesson_shows_how_it_goes(trained: Game):
 
 
 EVERY_LESSON = {
-    "learn_words",
-    "learn_eyes",
-    "learn_captioner",
-    "learn_damsm",
-    "learn_first_stage",
-    "learn_generator",
-    "paintings",
-    "refine_captioner",
+    "count_words",
+    "train_backbone",
+    "train_captioner",
+    "train_damsm",
+    "train_first_stage",
+    "train_generator",
+    "paint_captions",
+    "finetune_captioner",
     "train",
 }
 
@@ -205,13 +205,18 @@ def set_in_recipe(path: Path, section: str, key: str, value: object) -> None:
     path.write_text(yaml.safe_dump(recipe))
 
 
-AFTER_WORDS = EVERY_LESSON - {"learn_words"}
+AFTER_WORDS = EVERY_LESSON - {"count_words"}
 CONCERNED = {
-    ("captioner", "paintings", 5): {"paintings", "refine_captioner", "train"},
-    ("captioner", "steps", (3, 3, 4)): {"refine_captioner", "train"},
-    ("generator", "steps", (3, 4)): {"learn_generator", "paintings", "refine_captioner", "train"},
+    ("captioner", "paintings", 5): {"paint_captions", "finetune_captioner", "train"},
+    ("captioner", "steps", (3, 3, 4)): {"finetune_captioner", "train"},
+    ("generator", "steps", (3, 4)): {
+        "train_generator",
+        "paint_captions",
+        "finetune_captioner",
+        "train",
+    },
     ("damsm", "batch", 5): AFTER_WORDS,
-    ("captioner", "threshold", 2): {"learn_words", *AFTER_WORDS},
+    ("captioner", "threshold", 2): {"count_words", *AFTER_WORDS},
 }
 
 
@@ -237,7 +242,7 @@ def test_an_edit_of_sizes_concerns_the_networks_that_have_them(
     sizes = {**SIZES, "generator": {**SIZES["generator"], "residuals": 2}}
     edited("models", "mine", "bundle.yaml").write_text(yaml.safe_dump(sizes))
     ahead = lessons_ahead(trained, "train", bundle="mine") - {"total"}
-    assert ahead == AFTER_WORDS - {"learn_eyes", "learn_captioner", "learn_damsm"}
+    assert ahead == AFTER_WORDS - {"train_backbone", "train_captioner", "train_damsm"}
 
 
 def test_what_somebody_else_put_into_the_bundle_is_replaced(trained: Game):
@@ -318,7 +323,7 @@ def test_lessons_ask_a_cluster_for_their_own_time_memory_and_cards(
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         flow = api.workflow(ResourceSettings(cores=1), snakefile=ROOT / "Snakefile")._workflow
         rules = {rule.name: rule for rule in flow.rules}
-    for name in EVERY_LESSON - {"train", "learn_words"}:
+    for name in EVERY_LESSON - {"train", "count_words"}:
         found = rules[name].resources
         wildcards = SimpleNamespace(bundle="mine")
         kinds = ("runtime", "mem_mb", "gres")

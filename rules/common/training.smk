@@ -21,8 +21,8 @@ from scripts.training.lessons import (
 from scripts.training.recipe import Recipe
 
 # They draw from PyTorch's one generator, which all threads of a process share.
-in_own_process("learn_eyes", "learn_captioner", "learn_damsm", "learn_generator")
-in_own_process("learn_first_stage", "learn_later_stages", "refine_captioner")
+in_own_process("train_backbone", "train_captioner", "train_damsm", "train_generator")
+in_own_process("train_first_stage", "train_later_stages", "finetune_captioner")
 in_own_process("judge", "evaluate")
 
 A_DAY = 24 * 60  # minutes that a lesson may take, unless its recipe says otherwise
@@ -90,22 +90,22 @@ def dataset_contents(dataset):
 
 
 @exit_on_user_error
-def pretrained_eyes(wildcards):
+def pretrained_backbone(wildcards):
     weights = recipe_called(wildcards.bundle).pretrained
     return [str(weights)] if weights else []
 
 
 @exit_on_user_error
-def eyes_to_begin_with(wildcards):
+def first_backbone(wildcards):
     """The captioner's: pretrained ones, or those of a first image encoder."""
     pretrained = recipe_called(wildcards.bundle).pretrained
     return str(pretrained or f"training/{wildcards.bundle}/eyes.safetensors")
 
 
 @exit_on_user_error
-def eyes_that_know(wildcards):
+def trained_backbone(wildcards):
     """Those beside which texts are learnt: pretrained ones, or the captioner's."""
-    known = "eyes" if pretrained_eyes(wildcards) else "captioner_of_pictures"
+    known = "eyes" if pretrained_backbone(wildcards) else "captioner_of_pictures"
     return f"training/{wildcards.bundle}/{known}.safetensors"
 
 

@@ -50,7 +50,9 @@ def train(
     network = Captioner(config)
     borrow_eyes(network, seen_before)
     network.to(device, memory_format=torch.channels_last)
-    learn_to_speak(network, dataset, vocabulary, folder / "speak", steps[0], 2 * batch, 3 * rate)
+    train_by_teacher_forcing(
+        network, dataset, vocabulary, folder / "speak", steps[0], 2 * batch, 3 * rate
+    )
     torch.manual_seed(seed)
     network.train()
     show = samples.captions(
@@ -110,7 +112,7 @@ def hold(network: Captioner, fixed: int) -> None:
         network.encoder.backbone.features[:fixed].eval().requires_grad_(False)
 
 
-def learn_to_speak(
+def train_by_teacher_forcing(
     network: Captioner,
     dataset: CaptionedPictures,
     vocabulary: Vocabulary,

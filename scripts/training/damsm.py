@@ -27,7 +27,7 @@ STYLE = Style()
 COMPARED = 48  # pairs of a batch, at most, whose words are compared: time grows with their square
 
 
-def learn_eyes(
+def train_backbone(
     dataset: CaptionedPictures,
     vocabulary: Vocabulary,
     text: TextEncoderConfig,
@@ -51,7 +51,7 @@ def learn_eyes(
     return encoders.image.eval()
 
 
-def learn_texts(
+def train_text_encoder(
     eyes: ImageEncoder,
     dataset: CaptionedPictures,
     vocabulary: Vocabulary,
@@ -78,7 +78,7 @@ def learn_texts(
     return encoders.text.eval(), eyes
 
 
-def learn_pictures(
+def train_image_encoder(
     eyes: ImageEncoder,
     text: TextEncoder,
     dataset: CaptionedPictures,

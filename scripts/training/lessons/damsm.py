@@ -37,7 +37,7 @@ def work(
     from safetensors.torch import load_file
 
     from scripts.training.captioner import lend_eyes
-    from scripts.training.damsm import learn_texts
+    from scripts.training.damsm import train_text_encoder
 
     known = Vocabulary.read(vocabulary)
     image = lesson.trained("image_encoder", eyes)
@@ -46,6 +46,6 @@ def work(
     pictures = lesson.pictures(image.config.size)
     notes = lesson.notes(Path(text_encoder).with_name("text_encoder"), vocabulary, eyes, captioner)
     sizes = lesson.sizes("text_encoder", known)
-    text, image = learn_texts(image, pictures, known, sizes, notes, **lesson.said)
+    text, image = train_text_encoder(image, pictures, known, sizes, notes, **lesson.said)
     save(text, text_encoder)
     save(image, image_encoder)

@@ -28,7 +28,7 @@ def work(
     from safetensors.torch import load_file
 
     from scripts.training.captioner import lend_eyes
-    from scripts.training.damsm import learn_eyes
+    from scripts.training.damsm import train_backbone
 
     if pretrained:
         with lesson.building():
@@ -42,5 +42,5 @@ def work(
         sizes = lesson.sizes("text_encoder", known), lesson.sizes("image_encoder")
         notes = lesson.notes(weights, vocabulary)
         with lesson.building():
-            image = learn_eyes(pictures, known, *sizes, notes, device=lesson.device, **how)
+            image = train_backbone(pictures, known, *sizes, notes, device=lesson.device, **how)
     save(image, weights)

@@ -67,11 +67,11 @@ def work(
 
 def _meet_again(lesson: Lesson, taught: tuple, image: Any, notes: Path) -> Any:
     """The image encoder, whose last layers learn anew beside the text encoder as it is."""
-    from scripts.training.damsm import learn_pictures
+    from scripts.training.damsm import train_image_encoder
 
     known, text, _ = taught
     pictures = lesson.pictures(image.config.size)
-    return learn_pictures(image, text, pictures, known, notes, **lesson.said["pictures"])
+    return train_image_encoder(image, text, pictures, known, notes, **lesson.said["pictures"])
 
 
 def _stages(lesson: Lesson, config: Any, first: Path | str, later: Path | str) -> Any:
