@@ -325,6 +325,20 @@ def test_regions_and_whole_have_their_shapes(backbone: str, regions: str, side: 
     assert found.shape == (2, 256, side, side) and whole.shape == (2, 256)
 
 
+def test_an_image_encoder_can_keep_the_first_layers_only() -> None:
+    torch.manual_seed(0)
+    cut = ImageEncoder(replace(IMAGE, last="10")).eval()
+    whole = ImageEncoder(IMAGE).eval()
+    weights = cut.state_dict()
+    assert set(weights) < set(whole.state_dict())
+    same = {name: w for name, w in weights.items() if name.startswith("backbone.")}
+    whole.load_state_dict(same, strict=False)
+    picture = torch.randn(2, 3, 48, 48)
+    with torch.inference_mode():
+        assert torch.equal(cut.see(picture)[0], whole.see(picture)[0])
+        assert cut.see(picture)[1].shape[1] == cut.whole.in_features < whole.whole.in_features
+
+
 def test_the_image_encoder_learns() -> None:
     encoder = ImageEncoder(IMAGE).train()
     regions, whole = encoder(torch.randn(3, 3, 48, 48))
@@ -339,6 +353,8 @@ def test_the_image_encoder_learns() -> None:
     [
         ({"regions": ""}, "no layer ''.*it has 0, 1"),
         ({"regions": "layer3"}, "no layer 'layer3'"),
+        ({"last": "layer3"}, "no layer 'layer3' to end with.*it has 0, 1"),
+        ({"regions": "5", "last": "4"}, "no layer '5' to take regions from"),
         ({"backbone": "mobilenet"}, "unknown backbone 'mobilenet'.*mobilenet_v"),
         ({"backbone": "shufflenet_v2_x0_5"}, "no `features`"),
     ],

@@ -27,6 +27,7 @@ from scripts.training.captioner import lend_eyes, normalise
 from scripts.training.dataset import CaptionedPictures
 from scripts.training.known_noise import noise_for
 from scripts.training.lesson import save
+from scripts.training.painter import contrast, detail, distance
 from scripts.training.progress import Progress
 from scripts.training.vocabulary import captioner_vocabulary, painter_vocabulary
 
@@ -134,6 +135,7 @@ def test_a_painter_may_begin_with_eyes_that_know_and_stages_that_learnt_alone(wo
         part: {**SIZES[part], "backbone": "efficientnet_lite0"}
         for part in ("captioner", "image_encoder")
     }
+    sizes["image_encoder"]["last"] = "15"
     sizes["generator"] = {**SIZES["generator"], "mapping": 4, "reads": True}
     recipe = {
         **RECIPE,
@@ -450,6 +452,20 @@ def test_known_noise_is_normal_and_says_its_codes():
         assert torch.equal(read[:, start : start + ways].argmax(dim=1), codes[:, place])
     assert z.mean(dim=0).abs().max() < 0.08
     assert (z.std(dim=0) - 1).abs().max() < 0.05
+
+
+def test_contrast_asks_for_steep_edges_wherever_they_lie_nearby():
+    """To squared distance, a soft edge is better than a sharp one that lies a pixel off."""
+    place = torch.arange(32.0).expand(1, 3, 32, 32)
+    edge, off = (place > 13).float() * 2 - 1, (place > 14).float() * 2 - 1
+    soft = ((place - 13.5) / 4).clamp(-1, 1)
+    assert torch.equal(contrast(off), contrast(edge))
+    assert (contrast(soft) - contrast(edge)).abs().mean() > 0.1
+    weights = torch.ones(1, 1, 32, 32)
+    assert distance(off, edge, weights, 0) > distance(soft, edge, weights, 0)
+    assert detail(edge, edge, weights) == 0
+    assert detail(off, edge, weights) == distance(off, edge, weights, 1)
+    assert detail(soft, edge, weights) > distance(soft, edge, weights, 1)
 
 
 def test_the_quick_generator_is_the_plain_one():

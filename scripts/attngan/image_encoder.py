@@ -25,22 +25,29 @@ class ImageEncoderConfig:
     size: int = 299  # S, the side to which pictures are resized, in pixels
     features: int = 256  # D, size of a region and of the whole
     regions: str = ""  # the layer whose map gives the regions; Inception-v3's needs no naming
+    last: str = ""  # the layer whose map gives the whole, the last one kept; empty: all are kept
 
 
-def trunk(name: str, size: int) -> nn.Sequential:
-    """The layers of a randomly weighted network of torchvision, down to its last map.
+def trunk(name: str, size: int, last: str = "") -> nn.Sequential:
+    """The layers of a randomly weighted network of torchvision, down to the one called `last`.
 
-    That is what the network calls `features`; where there is no such part, the layers before its
-    `avgpool`. Raises ValueError if torchvision has no such network, or if it has neither.
+    They are what the network calls `features`; where there is no such part, the layers before its
+    `avgpool`. Without `last`, all of them. Raises ValueError if torchvision has no such network, if
+    it has neither, or if no layer is called so.
     """
     network = classifier(name, size)
-    if isinstance(getattr(network, "features", None), nn.Sequential):
-        return network.features
     layers = [*network.named_children()]
     names = [layer for layer, _ in layers]
-    if "avgpool" not in names:
+    if isinstance(getattr(network, "features", None), nn.Sequential):
+        layers = [*network.features.named_children()]
+    elif "avgpool" in names:
+        layers = layers[: names.index("avgpool")]
+    else:
         raise ValueError(f"{name} cannot be an image encoder: no `features` and no `avgpool`")
-    return nn.Sequential(OrderedDict(layers[: names.index("avgpool")]))
+    names = [layer for layer, _ in layers]
+    if last and last not in names:
+        raise ValueError(f"{name} has no layer {last!r} to end with; it has {', '.join(names)}")
+    return nn.Sequential(OrderedDict(layers[: names.index(last) + 1] if last else layers))
 
 
 def maps(layers: nn.Sequential, pictures: Tensor, regions: str) -> tuple[Tensor, Tensor]:
@@ -63,7 +70,7 @@ class ImageEncoder(nn.Module):
     def __init__(self, config: ImageEncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = trunk(config.backbone, config.size)
+        self.backbone = trunk(config.backbone, config.size, config.last)
         self.layer = config.regions
         if config.backbone == "inception_v3" and not self.layer:
             self.layer = INCEPTION_REGIONS
@@ -76,7 +83,9 @@ class ImageEncoder(nn.Module):
         # A copy without memory tells how many channels the two maps have.
         with torch.device("meta"):
             blank = torch.empty(1, 3, config.size, config.size)
-            middle, last = maps(trunk(config.backbone, config.size).eval(), blank, self.layer)
+            middle, last = maps(
+                trunk(config.backbone, config.size, config.last).eval(), blank, self.layer
+            )
         self.regions = nn.Conv2d(middle.shape[1], config.features, 1, bias=False)
         self.whole = nn.Linear(last.shape[1], config.features)
 

@@ -65,6 +65,20 @@ class Lesson:
         network.load_state_dict(load_file(weights))
         return network
 
+    def image_encoder(self, eyes: Path | str) -> nn.Module:
+        """The image encoder with the eyes in a file, which may have more layers than it keeps."""
+        from safetensors.torch import load_file
+
+        network = networks.build(self.bundle, "image_encoder")
+        own = network.state_dict()
+        kept = {
+            name: seen
+            for name, seen in load_file(eyes).items()
+            if name in own and seen.shape == own[name].shape
+        }
+        network.load_state_dict(kept, strict=False)
+        return network.to(self.device).eval()
+
     @contextmanager
     def building(self) -> Iterator[None]:
         """Turns what networks say of impossible sizes into a word to who wrote them."""

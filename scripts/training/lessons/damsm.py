@@ -40,7 +40,7 @@ def work(
     from scripts.training.damsm import train_text_encoder
 
     known = Vocabulary.read(vocabulary)
-    image = lesson.trained("image_encoder", eyes)
+    image = lesson.image_encoder(eyes)
     if captioner != eyes:
         lend_eyes(load_file(captioner), image)
     pictures = lesson.pictures(image.config.size)

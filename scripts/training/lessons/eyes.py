@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,10 @@ def work(
     from scripts.training.damsm import train_backbone
 
     if pretrained:
+        sizes = {**lesson.bundle.sizes("image_encoder"), "last": ""}  # the captioner needs all layers
+        whole = replace(lesson.bundle, settings={**lesson.bundle.settings, "image_encoder": sizes})
         with lesson.building():
-            image = networks.build(lesson.bundle, "image_encoder")
+            image = networks.build(whole, "image_encoder")
         state = {f"encoder.backbone.{name}": w for name, w in load_file(pretrained).items()}
         lend_eyes(state, image)
     else:

@@ -49,7 +49,7 @@ def work(
     written: anew beside a text encoder that a painter has changed, or else as it was (`eyes`).
     """
     taught = learners(lesson, vocabulary, text_encoder)
-    image = lesson.trained("image_encoder", eyes)
+    image = lesson.image_encoder(eyes)
     if "pictures" in lesson.said:
         notes = lesson.notes(image_encoder, vocabulary, text_encoder, eyes)
         image = _meet_again(lesson, taught, image, notes)
