@@ -28,7 +28,7 @@ from scripts.words import Vocabulary
 
 CONTRAST = 2.0  # weight of the later stages' contrast, beside the plain distance
 NEAR = 4  # pixels: the side of the parts in which contrast is compared
-OBJECTS = 4.0  # how much more a pixel inside an object's box counts
+OBJECTS = 10.0  # how much more a pixel inside an object's box counts
 KL = 1e-4  # weight of the conditioning augmentation's divergence
 CALM = -6.0  # where its log variance begins: at 0, noise drowns the caption for thousands of steps
 PART = 32  # places: the side of the parts that later stages learn from
