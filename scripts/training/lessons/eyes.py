@@ -32,7 +32,10 @@ def work(
     from scripts.training.damsm import train_backbone
 
     if pretrained:
-        sizes = {**lesson.bundle.sizes("image_encoder"), "last": ""}  # the captioner needs all layers
+        sizes = {
+            **lesson.bundle.sizes("image_encoder"),
+            "last": "",
+        }  # the captioner needs all layers
         whole = replace(lesson.bundle, settings={**lesson.bundle.settings, "image_encoder": sizes})
         with lesson.building():
             image = networks.build(whole, "image_encoder")
