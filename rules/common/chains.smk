@@ -53,7 +53,7 @@ def chain_named(name):
     except UserError as error:
         base_files().check_name(name)  # photo@2.png is there, photo.png is not
         raise UserError(f"{error}{elsewhere()}") from None
-    # Chance hangs on the image's name: the same for é as one character and as two.
+    # Randomness depends on the image's name: the same for é as one character and as two.
     return replace(chain, image=chains.composed(chain.image))
 
 

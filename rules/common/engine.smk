@@ -419,7 +419,7 @@ def lighten_report(small_copy, is_shown, first_page):
     """Has Snakemake's reporter take small copies of pictures, and open on a page of ours.
 
     `small_copy` makes a data URI of a path, or None; `is_shown` says of the wildcards of a figure
-    whether it is in the report; `first_page` is shown in the place of the rules' graph. What Snakemake
+    whether it is in the report; `first_page` is shown instead of the rules' graph. What Snakemake
     offers is metadata, which a template in a file must hold (--report-metadata); there is nothing for
     the size of pictures.
     """

@@ -126,7 +126,7 @@ def captioner_settings(wildcards):
 
 
 def passage_told(wildcards):
-    """What is between the rounds, if anything is, and what its chance hangs on."""
+    """What is between the rounds, if anything is, and what its randomness depends on."""
     chain = chain_of(wildcards)
     told = channel.Passage.read(chain.passage, chain.name).told
     if not told:

@@ -72,7 +72,7 @@ def bleu(caption: str, earlier: str) -> float:
     """BLEU-4 of one caption against another, from 0 to 1 (Papineni et al. 2002).
 
     Single sentences often share no four words in a row, so precisions of 0 are smoothed as in Chen
-    and Cherry 2014, method 1: 0.1 in the place of 0 matches. A caption of fewer than four words has
+    and Cherry 2014, method 1: 0.1 instead of 0 matches. A caption of fewer than four words has
     no four in a row: as many orders count as it has words, with equal weights.
     """
     from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu

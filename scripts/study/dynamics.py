@@ -27,7 +27,7 @@ def transitions(rows: Iterable[Row]) -> list[Row]:
 
     `long_run` is the share of a value after very many rounds, from the values of round 1, if the
     next value hung on the last alone (a Markov chain); where there is more than one class of values
-    that chains never leave, it hangs on the start.
+    that chains never leave, it depends on the start.
     """
     found: list[Row] = []
     for bundle, group in by_bundle(rows).items():

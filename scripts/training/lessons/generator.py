@@ -55,7 +55,7 @@ def work(
         image = _meet_again(lesson, taught, image, notes)
     network = _stages(lesson, taught[-1], first, later)
     notes = lesson.notes(weights, vocabulary, text_encoder, eyes, first, later)
-    if "known_noise" in lesson.said:  # where that ends hangs on no other budget
+    if "known_noise" in lesson.said:  # its end depends on no other budget
         plain = replace(lesson, said={"known_noise": lesson.said["known_noise"]})
         own = plain.notes(weights, vocabulary, text_encoder, first, later)
         network = _by_known_noise(plain, taught, network, own)
