@@ -124,7 +124,10 @@ class Bundle:
         return owner if "image_encoder" in owner.settings else None
 
     def check_files(self) -> None:
-        """Raises UserError if a file of its players is missing which nothing makes."""
+        """Raises UserError if a file of its players is missing which nothing makes, or if one is
+        dated in the future: Snakemake does not keep what is older than what it is made of."""
+        for player in self.players:
+            player.check_dates()
         lacking = [
             str(path)
             for player in self.players

@@ -99,7 +99,7 @@ def unchanged(*paths: Path | str) -> Iterator[None]:
 def check_date(path: Path | str) -> None:
     """Raises UserError if a file is dated in the future, by more than clocks differ.
 
-    All that is made of it would be older, and be made anew by every call.
+    All that is made of it would be older: Snakemake refuses that, or makes it anew by every call.
     """
     changed = os.stat(path).st_mtime if os.path.exists(path) else 0
     if changed > time.time() + CLOCKS_DIFFER:

@@ -10,6 +10,7 @@ from snakemake.logging import logger
 from scripts import chains, channel, records
 from scripts.bundles import Bundle
 from scripts.chains import BaseFiles
+from scripts.files import check_date
 
 
 @lru_cache
@@ -37,6 +38,7 @@ def chain_called(name):
         bundle_called(bundle).check_files()
         if sampled:
             bundle_called(bundle).check_sampling(name)
+    check_date(base_files().find(chain.image))
     check_links(name)
     check_standing(chain)
     return chain
@@ -185,10 +187,7 @@ def files_of(player):
 
 def contents_of(player):
     """What decides whether something that it has played is stale, beside its settings."""
-    if not player.contents_count:
-        player.check_dates()
-        return {}
-    return player.digests()
+    return player.digests() if player.contents_count else {}
 
 
 # --- players whose networks are a model of a hub
