@@ -40,6 +40,7 @@ EXEMPT = {
 # Modules that import what they are asked for, inside functions. Those imports are not followed: a
 # rule names what it asks for.
 ON_DEMAND = {
+    "scripts.judge": "it loads the judge that the config names, perhaps the storybook's",
     "scripts.networks": "it builds any network of ours",
     "scripts.players": "it finds a player of any kind",
 }

@@ -9,7 +9,6 @@ which measures its model card: it answers what is in a scene.
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 WEIGHTS = ".safetensors"
-STORYBOOK = "scripts.storybook.judge"
 _loading = Lock()
 
 
@@ -84,9 +82,10 @@ class AnswersJudge:
 
     def __init__(self, weights: str) -> None:
         """Raises UserError if the file is missing or holds other weights than the judge's."""
-        # By name, so that nothing depends on the storybook's code where this judge is not asked.
-        self.storybook = import_module(STORYBOOK)
-        self.network = self.storybook.read_judge(weights)
+        from scripts.storybook import judge
+
+        self.storybook = judge
+        self.network = judge.read_judge(weights)
 
     def picture(self, picture: Image.Image) -> np.ndarray:
         """An RGB picture, of unit length: (A,), one entry for each answer."""
