@@ -9,7 +9,7 @@
 `coco` has the official sizes and random weights, so that nothing is downloaded: time does not
 depend on the weights. `modern` has a tiny random BLIP and a tiny random Stable Diffusion, which the
 tests make, and is not played cold. Every way plays the same chains; their pictures are compared
-byte by byte.
+pixel by pixel.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from scripts.bundles import Bundle  # noqa: E402
 from scripts.chains import Chain  # noqa: E402
 from scripts.stages.caption import caption  # noqa: E402
 from scripts.stages.generate import generate  # noqa: E402
+from scripts.untrusted.pictures import open_picture  # noqa: E402
 
 SEED = 100
 GAMES = {"storybook": (10, 5), "coco": (2, 3), "modern": (10, 5)}  # bundle: chains, rounds
@@ -215,9 +216,9 @@ def play_stage(game: str, chain: int, round_: int, stage: str) -> None:
 
 
 def pictures(folder: Path) -> dict[str, bytes]:
-    """All pictures, by where they lie."""
+    """The pixels of all pictures, by where they lie (notes in the files name their records)."""
     found = sorted(folder.glob("results/*/round*.png"))
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+    return {str(path.relative_to(folder)): open_picture(path).tobytes() for path in found}
 
 
 def report(game: str, chains: int, rounds: int, costs: dict[str, list[Cost]]) -> None:
