@@ -11,6 +11,9 @@ BIN := .venv/bin
 PICTURE ?=
 TEXT ?=
 OPEN ?=
+# As they were typed: a $ in them is not a variable of make.
+override PICTURE := $(value PICTURE)
+override TEXT := $(value TEXT)
 export PICTURE TEXT
 
 play: .venv/game

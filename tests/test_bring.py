@@ -75,6 +75,8 @@ def test_a_target_plays_it_and_tells_the_page(game: Game):
     assert game.path("results/a-red-kite/strip.png").exists()
     call = game.call("play")
     assert call.code == 1 and "say what to begin with" in call.text
+    call = game.call("play", picture=str(dog), text="a red kite")
+    assert call.code == 1 and "either a picture or a text" in call.text
     call = game.call("play", picture="nothing.jpg")
     assert call.code == 1 and "nothing.jpg" in call.text and "Traceback" not in call.text
 
@@ -94,9 +96,9 @@ def test_make_plays_it(game: Game):
     game.path("config.yaml").write_text("bundle: tiny\nrounds: 5\n")
     text = 'a "red" kite; $HOME'
     done = subprocess.run(
-        ["make", "play", "OPEN=yes"],
+        ["make", "play", "OPEN=yes", f"TEXT={text}"],
         cwd=game.folder,
-        env={**os.environ, "TEXT": text, "PATH": f"{bin}:{os.environ['PATH']}"},
+        env={**os.environ, "PATH": f"{bin}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         timeout=300,

@@ -167,6 +167,17 @@ def test_figures_are_shown_on_demand_or_the_command_that_makes_them(results: Pat
 
 
 @browser.needed
+def test_no_command_is_shown_for_attention_that_a_painter_lacks(results: Path):
+    play(results, "cow+turbo", ["a red cow"], bundle={"name": "turbo"}, words=None)
+    with browser.opened(make(results), "#cow+turbo/1") as page:
+        page.wait_for_selector("dialog[open]")
+        part = page.locator('dialog [data-part="attention"]')
+        part.locator("summary").click()
+        assert "has no attention maps" in part.inner_text()
+        assert part.locator("code").count() == 0
+
+
+@browser.needed
 def test_games_are_found_by_a_word(results: Path):
     with browser.opened(make(results)) as page:
         shown(page)

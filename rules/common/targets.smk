@@ -76,7 +76,9 @@ def whole_game(wildcards):
 @exit_on_user_error
 def own_game(_):
     """The page of the game that begins with the picture or the text of the call."""
-    if bool(config["picture"]) == bool(config["text"]):
+    if config["picture"] and config["text"]:
+        raise UserError("play: give either a picture or a text; a game begins with one of them.")
+    if not config["picture"] and not config["text"]:
         raise UserError(
             "play: say what to begin with: --config picture=dog.jpg, or --config"
             ' text="two red kites over a beach".'

@@ -348,7 +348,9 @@
       for (const [name, title] of kinds) {
         const target = `${name}/round${round}.png`;
         const there = (game[name] || []).includes(round);
-        parts.push(part(name, title, there ? figureOf(game, target, title) : make(game, target)));
+        const none = name === "attention" && !game.attends;
+        const missing = () => (none ? element("p", {}, "The painter of this game has no attention maps.") : make(game, target));
+        parts.push(part(name, title, there ? figureOf(game, target, title) : missing()));
       }
     }
     const whole = [["drift.svg", "Drift: what is kept, round by round"], ["film.gif", "Film"], ["related.png", "Related pictures"], ["strip.png", "Strip"]];

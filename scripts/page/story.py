@@ -38,6 +38,7 @@ def tell(chain: Standing, base: Path | None, seed: int, bundle: str) -> dict[str
         "captions": captions,
         "unknown": unknown,
         "unfamiliar": chain.unfamiliar(),
+        "attends": record.get("words", []) is not None,  # some painters do not read word by word
         "shown": thumbnails.shown(chain.rounds),
         "kept": [round(share, 3) for share in kept],
         "kept_of": kept_of,
