@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from scripts.chains import Chain
+from scripts.chains import MOST_ROUNDS, Chain
 from scripts.errors import UserError
 from scripts.untrusted.pictures import read_notes
 from scripts.untrusted.texts import read_json
@@ -112,10 +112,11 @@ def played(folder: Path | str) -> dict[int, Played]:
 
 
 def numbers(folder: Path) -> list[int]:
-    """The rounds of which a folder holds any file."""
+    """The rounds of which a folder holds any file, as far as a chain can have them."""
     places = (folder, folder / "captions")
     names = [path.name for place in places if place.is_dir() for path in place.iterdir()]
-    return sorted({int(found[1]) for name in names if (found := ROUND.fullmatch(name))})
+    found = {int(name[1]) for name in map(ROUND.fullmatch, names) if name}
+    return sorted(number for number in found if number <= MOST_ROUNDS)
 
 
 def _played(folder: Path, number: int) -> Played:

@@ -196,3 +196,9 @@ def test_a_file_where_a_folder_belongs_is_named(new_game: Callable[[], Game]):
         game.path("results", place).write_text("a file")
         assert f"results/{place}: this is a file" in explained(game.call("results/cow/round1.png"))
         game.path("results", place).unlink()
+
+
+def test_files_of_rounds_that_no_chain_can_have_are_not_counted(tmp_path: Path):
+    for number in ("1", "4000", "4001", "99999999999", "9" * 200):
+        tmp_path.joinpath(f"round{number}.json").write_text("{}")
+    assert records.numbers(tmp_path) == [1, 4000]
