@@ -1,16 +1,22 @@
 """Draws the rooms of scripts/ from their imports, into docs/design.md: python tests/rooms.py
 
 A room is a folder of scripts/, or a group of the modules beside them. An arrow says that a module
-of one room imports a module of the other, wherever the import stands. Arrows that follow from
-others are left out.
+of one room imports a module of the other, wherever the import stands; but what a module loads only
+on demand (scripts/closure.py lists those modules, with reasons) is no arrow. Arrows that follow
+from others are left out.
 """
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from scripts.closure import ON_DEMAND  # noqa: E402
+
 BEGIN, END = "<!-- rooms: made by tests/rooms.py -->\n", "<!-- /rooms -->"
 # Modules beside the folders, by what they are for.
 GROUPS = {
@@ -56,12 +62,13 @@ def room_of(module: str) -> str | None:
     return found[0]
 
 
-def nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """All statements and expressions, but for what only type checkers see."""
+def nodes(tree: ast.AST, *, functions: bool = True) -> Iterator[ast.AST]:
+    """All statements and expressions but what only type checkers see, in functions, too, or not."""
     for child in ast.iter_child_nodes(tree):
-        if not (isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING"):
+        skipped = isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING"
+        if not skipped and (functions or not isinstance(child, ast.FunctionDef)):
             yield child
-            yield from nodes(child)
+            yield from nodes(child, functions=functions)
 
 
 def imports() -> dict[str, set[str]]:
@@ -74,7 +81,8 @@ def imports() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for name, path in names.items():
         seen: set[str] = set()
-        for node in nodes(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in nodes(tree, functions=name not in ON_DEMAND):
             if isinstance(node, ast.Import):
                 seen |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
