@@ -28,7 +28,9 @@ class Judge:
     def __init__(self, name: str) -> None:
         """Raises UserError if the model cannot be had."""
         from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         try:
             self.model = AutoModel.from_pretrained(name, use_safetensors=True).eval()
             self.look = AutoImageProcessor.from_pretrained(name)

@@ -70,7 +70,8 @@ def check(settings: Any, schema: Path | str | dict[str, Any], name: str) -> None
     broken = sorted(validator.iter_errors(settings), key=lambda error: list(map(str, error.path)))
     found = [line for error in broken for line in _explain(error)]
     if found:
-        raise UserError("\n".join(f"{name}: {line}" for line in found))
+        # Each property that is missing is an error of its own, explained by the same line.
+        raise UserError("\n".join(f"{name}: {line}" for line in dict.fromkeys(found)))
 
 
 def fit(value: Any) -> Any:

@@ -49,12 +49,17 @@ def test_bleu_of_the_same_words_is_one_and_of_none_nearly_zero():
     assert texts.bleu("a red kite on the sky", "a red kite in the sky") == pytest.approx(expected)
 
 
-def test_captions_of_one_meaning_are_near():
+def test_captions_of_one_meaning_are_near(capfd: pytest.CaptureFixture):
+    from transformers.utils import logging
+
+    logging.enable_progress_bar()
+    texts._loaded.cache_clear()
     cow, cattle, plane = texts.embed(
         ["a cow in a field", "cattle standing on a meadow", "an airplane in the sky"]
     )
     assert np.linalg.norm(cow) == pytest.approx(1, abs=1e-5)
     assert cow @ cattle > 0.5 > cow @ plane
+    assert "Loading weights" not in capfd.readouterr().err  # no bar among the game's lines
 
 
 def test_a_model_that_is_not_there_is_a_mistake_told_in_words(tmp_path: Path):

@@ -655,6 +655,19 @@ def test_damaged_descriptions_are_one_message(
     assert words in str(raised.value) and "cannot be used" in str(raised.value)
 
 
+@pytest.mark.parametrize("left", [0, 4, 5000])
+@pytest.mark.parametrize(("name", "folder"), [("blip", "."), ("stable_diffusion", "vae")])
+def test_weights_that_are_cut_short_are_named(
+    tmp_path, model, name: str, folder: str, left: int
+) -> None:
+    source = shutil.copytree(model(name), tmp_path / name)
+    weights = next((source / folder).glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:left])
+    player = (captioner if name == "blip" else painter)(tmp_path, source)
+    told = message(lambda: player.network("cpu"))
+    assert f"{weights} is damaged or cut short; copy or download it again." in told
+
+
 PARTS = {"tokenizer": ("blip", "token*"), "image processor": ("blip", "*processor*"),
          "scheduler": ("stable_diffusion", "scheduler/*"),
          "configuration": ("stable_diffusion", "unet/config.json")}  # fmt: skip

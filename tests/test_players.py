@@ -198,7 +198,7 @@ def test_wrong_players_are_told(game: Game):
         with pytest.raises(UserError, match="models/odd/bundle.yaml: .*captioner"):
             Bundle.read("odd", game.path("models"))
     write(game, "odd", captioner={"from": "tiny"})
-    assert "models/odd/bundle.yaml: it lacks " in message(game, "odd")
+    assert message(game, "odd").count("models/odd/bundle.yaml: it lacks ") == 1
 
 
 FORBIDDEN = """

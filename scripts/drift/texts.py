@@ -118,7 +118,9 @@ def _vector(caption: str, model: str) -> np.ndarray:
 def _loaded(model: str) -> object:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     if model == PACKAGED:
         from importlib.util import find_spec
 

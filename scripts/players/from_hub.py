@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,7 +107,7 @@ class FromHub:
         folder = snapshot.folder.absolute()
         key = (type(self), str(folder), json.dumps([snapshot.digests(), self.own]), device)
         size = sum(path.stat().st_size for path in snapshot.paths)
-        with self.explained():
+        with self.explained(snapshot.paths):
             return once(key, lambda: self.load(folder, device), size, device)
 
     def load(self, folder: Path, device: str) -> Any:
@@ -115,8 +115,11 @@ class FromHub:
         raise NotImplementedError
 
     @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Turns what the libraries say of a model, or of a setting, into one message."""
+    def explained(self, files: Iterable[Path] = ()) -> Iterator[None]:
+        """Turns what the libraries say of a model, or of a setting, into one message.
+
+        Damaged weights among the files that are being loaded are named in it.
+        """
         from safetensors import SafetensorError
 
         try:
@@ -125,7 +128,7 @@ class FromHub:
             told = f"{getattr(error, 'name', None)} {error}".lower()
             lacking = [package for package in PACKAGES if package in told]
             if not lacking:
-                raise self._refused(error) from None
+                raise self._refused(error, files) from None
             raise UserError(
                 f"{self.description}: the package {lacking[0]} is not installed; "
                 "`make models` installs what models of a hub need."
@@ -133,14 +136,31 @@ class FromHub:
         except hub.Unfit as error:
             raise UserError(f"{self.description}: {self.own['model']}: {error}.") from None
         except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
-            raise self._refused(error) from None
+            raise self._refused(error, files) from None
         except (RuntimeError, AssertionError, SafetensorError) as error:
-            raise self._refused(error) from None
+            raise self._refused(error, files) from None
 
-    def _refused(self, error: Exception) -> UserError:
+    def _refused(self, error: Exception, files: Iterable[Path]) -> UserError:
+        if damaged := next((path for path in files if _is_damaged(path)), None):
+            return UserError(
+                f"{self.description}: {damaged} is damaged or cut short; copy or download it again."
+            )
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = lines[0] if lines else type(error).__name__
         return UserError(f"{self.description}: {self.own['model']} cannot play: {reason[:400]}")
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether a file of weights is not as long as its header says, or has no header."""
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix != ".safetensors":
+        return False
+    try:
+        with safe_open(path, "numpy"):
+            return False
+    except (SafetensorError, OSError):
+        return True
 
 
 def weights(
