@@ -28,7 +28,7 @@ play: .venv/game
 # install them, these tests must not be skipped.
 test: .venv/tests lint system
 	TELEPHONE_NEEDS_SLURM=$$(command -v slurmctld) TELEPHONE_NEEDS_BROWSER=$$(command -v chromium) \
-		$(BIN)/python -m pytest
+		$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Downloads the other releases of Snakemake that the engine room names, and plays with them.
 releases: .venv/tests

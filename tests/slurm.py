@@ -5,10 +5,12 @@ and nobody uses. It needs root, the packages of `make cluster`, and /etc/slurm/,
 executor's job steps look nowhere else for settings; files that stand there are put back.
 """
 
+import fcntl
 import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from pathlib import Path
 
 CONF = Path("/etc/slurm/slurm.conf")
 CARDS_CONF = CONF.with_name("gres.conf")
+LOCK = Path(tempfile.gettempdir(), "telephone-slurm.lock")
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "munged")
 NODES, CPUS, MEMORY, CARDS = 2, 4, 12_000, 4  # of each node; memory in MB
 
@@ -60,7 +63,13 @@ def missing() -> str:
 
 @contextmanager
 def cluster(root: Path) -> Iterator[None]:
-    """Starts the daemons, and stops those that it started."""
+    """Starts the daemons, and stops those that it started; waits for another cluster to end."""
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # ports and files are the machine's; released when closed
+        yield from _cluster(root)
+
+
+def _cluster(root: Path) -> Iterator[None]:
     host = socket.gethostname().partition(".")[0]
     for folder in ("state", "spool"):
         (root / folder).mkdir(parents=True)
