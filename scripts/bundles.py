@@ -51,7 +51,7 @@ class Bundle:
         """The bundle in models/<name>/. Raises UserError if there is none, or it is broken."""
         folder = Path(models) / name
         path = folder / "bundle.yaml"
-        if not path.is_file():
+        if not path.exists():
             raise UserError(_unknown(name, Path(models)))
         said = settings.fit(settings.load(path))
         common = settings.load_schema(str(SCHEMA))

@@ -256,6 +256,16 @@ def test_a_file_that_is_no_yaml_is_named(text: str, tmp_path: Path):
         settings.read(tmp_path / "config.yaml", SCHEMA)
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_bundle_whose_sizes_are_in_no_file_is_not_told_to_be_missing(
+    make: Callable[[Path], None], tmp_path: Path
+):
+    (tmp_path / "odd").mkdir()
+    make(tmp_path / "odd/bundle.yaml")
+    with pytest.raises(UserError, match=r"odd/bundle\.yaml: this is not a file\."):
+        Bundle.read("odd", tmp_path)
+
+
 @pytest.fixture
 def folder(tiny: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny, tmp_path / "tiny"))
