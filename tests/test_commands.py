@@ -91,6 +91,12 @@ def test_a_target_behind_config_is_told_in_a_line(
     assert "Put targets before --config, or --" in call.text
 
 
+def test_a_setting_written_with_a_dot_is_told_how_to_be_written(new_game: Callable[[], Game]):
+    call = new_game().call("all", "--dry-run", "--config", "rounds=1", "captioner.beam=2")
+    assert call.code != 0 and "Traceback" not in call.text
+    assert "captioner.beam=…" in call.text and "captioner='{beam: …}'" in call.text
+
+
 @pytest.mark.parametrize(
     "given", [["--config", "rounds=1", "--", "all"], ["all", "-C", "rounds=1"]]
 )

@@ -77,7 +77,9 @@ def whole_game(wildcards):
 def own_game(_):
     """The page of the game that begins with the picture or the text of the call."""
     if config["picture"] and config["text"]:
-        raise UserError("play: give either a picture or a text; a game begins with one of them.")
+        raise UserError(
+            "play: give either a picture or a text; a game begins with one of them."
+        )
     if not config["picture"] and not config["text"]:
         raise UserError(
             "play: say what to begin with: --config picture=dog.jpg, or --config"
