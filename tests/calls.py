@@ -6,6 +6,7 @@ folder, an environment and a module path of its own. Nothing of the project is i
 
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -54,6 +55,8 @@ def start(
 def _main(arguments: list[str], folder: str, environment: dict[str, str], said: str) -> None:
     """Becomes what `python -m snakemake` would be."""
     os.setsid()
+    # Where tests run in the background of a script, SIGINT is ignored, and so it would be here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     file = os.open(said, os.O_WRONLY | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
