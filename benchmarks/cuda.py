@@ -536,7 +536,7 @@ def first_picture(device: str) -> None:
 def training_table(networks: Networks, device: str, scale: Scale) -> str:
     """Training steps a second of each part, at the batches that were published."""
     lines = ["| training step | batch | steps a second |", "|---|---|---|"]
-    for name, batch, step in lessons(networks, device, small=scale is SMALL):
+    for name, batch, step in jobs(networks, device, small=scale is SMALL):
         say(f"training: {name}")
         try:
             lines.append(f"| {name} | {batch} | {1 / timed(step, scale.seconds, device):.2f} |")
@@ -545,7 +545,7 @@ def training_table(networks: Networks, device: str, scale: Scale) -> str:
     return "\n".join(lines)
 
 
-def lessons(
+def jobs(
     networks: Networks, device: str, *, small: bool
 ) -> Iterator[tuple[str, int, Callable[[], object]]]:
     """Name, batch and one step of each part's training."""

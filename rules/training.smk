@@ -26,15 +26,15 @@ rule count_words:
         captioner="training/{bundle}/captioner.txt",
         text_encoder="training/{bundle}/text_encoder.txt",
     resources:
-        runtime=lesson_minutes,
-        mem_mb=lesson_memory,
+        runtime=training_minutes,
+        mem_mb=training_memory,
     params:
         told=told_to(words),
-        code=code_of("scripts.training.lessons.words"),
+        code=code_of("scripts.training.jobs.words"),
     message:
         "Counting words: {output}"
     run:
-        words.work(lesson_of(words, wildcards, params), *output)
+        words.work(training_job(words, wildcards, params), *output)
 
 
 rule train_backbone:
@@ -43,20 +43,20 @@ rule train_backbone:
         words="training/{bundle}/text_encoder.txt",
         pretrained=pretrained_backbone,
     output:
-        "training/{bundle}/eyes.safetensors",
+        "training/{bundle}/backbone.safetensors",
     threads: 1
     resources:
-        runtime=lesson_minutes,
-        mem_mb=lesson_memory,
-        gres=lesson_cards,
+        runtime=training_minutes,
+        mem_mb=training_memory,
+        gres=training_cards,
     params:
-        told=told_to(eyes),
-        code=code_of("scripts.training.lessons.eyes"),
+        told=told_to(backbone),
+        code=code_of("scripts.training.jobs.backbone"),
     message:
         "Training the backbone: {output}"
     run:
         teach(
-            eyes,
+            backbone,
             wildcards,
             params,
             threads,
@@ -70,40 +70,40 @@ rule train_captioner:
     input:
         dataset=described,
         words="training/{bundle}/captioner.txt",
-        eyes=first_backbone,
+        backbone=first_backbone,
     output:
         "training/{bundle}/captioner_of_pictures.safetensors",
     threads: 1
     resources:
-        runtime=lesson_minutes,
-        mem_mb=lesson_memory,
-        gres=lesson_cards,
+        runtime=training_minutes,
+        mem_mb=training_memory,
+        gres=training_cards,
     params:
         told=told_to(captioner),
-        code=code_of("scripts.training.lessons.captioner"),
+        code=code_of("scripts.training.jobs.captioner"),
     message:
         "Training the captioner: {output}"
     run:
-        teach(captioner, wildcards, params, threads, input.words, input.eyes, *output)
+        teach(captioner, wildcards, params, threads, input.words, input.backbone, *output)
 
 
 rule train_damsm:
     input:
         dataset=dataset_of,
         words="training/{bundle}/text_encoder.txt",
-        eyes="training/{bundle}/eyes.safetensors",
+        backbone="training/{bundle}/backbone.safetensors",
         captioner=trained_backbone,
     output:
         text="training/{bundle}/damsm_texts.safetensors",
         image="training/{bundle}/damsm_pictures.safetensors",
     threads: 1
     resources:
-        runtime=lesson_minutes,
-        mem_mb=lesson_memory,
-        gres=lesson_cards,
+        runtime=training_minutes,
+        mem_mb=training_memory,
+        gres=training_cards,
     params:
         told=told_to(damsm),
-        code=code_of("scripts.training.lessons.damsm"),
+        code=code_of("scripts.training.jobs.damsm"),
     message:
         "Training the encoders of texts and pictures: {output}"
     run:
@@ -113,7 +113,7 @@ rule train_damsm:
             params,
             threads,
             input.words,
-            input.eyes,
+            input.backbone,
             input.captioner,
             *output,
         )
@@ -129,12 +129,12 @@ rule train_first_stage:
         text="training/{bundle}/text_encoder.safetensors",
     threads: 1
     resources:
-        runtime=lesson_minutes,
-        mem_mb=lesson_memory,
-        gres=lesson_cards,
+        runtime=training_minutes,
+        mem_mb=training_memory,
+        gres=training_cards,
     params:
         told=told_to(first_stage),
-        code=code_of("scripts.training.lessons.first_stage"),
+        code=code_of("scripts.training.jobs.first_stage"),
     message:
         "Training the painter's first stage: {output}"
     run:
@@ -150,12 +150,12 @@ rule train_later_stages:
         "training/{bundle}/later_stages.safetensors",
     threads: 1
     resources:
-        runtime=lesson_minutes,
-        mem_mb=lesson_memory,
-        gres=lesson_cards,
+        runtime=training_minutes,
+        mem_mb=training_memory,
+        gres=training_cards,
     params:
         told=told_to(later_stages),
-        code=code_of("scripts.training.lessons.later_stages"),
+        code=code_of("scripts.training.jobs.later_stages"),
     message:
         "Training the painter's later stages on true pictures: {output}"
     run:
@@ -175,7 +175,7 @@ rule train_generator:
         dataset=dataset_of,
         words="training/{bundle}/text_encoder.txt",
         text="training/{bundle}/text_encoder.safetensors",
-        eyes="training/{bundle}/damsm_pictures.safetensors",
+        backbone="training/{bundle}/damsm_pictures.safetensors",
         first="training/{bundle}/first_stage.safetensors",
         later=later_stages_of,
     output:
@@ -183,12 +183,12 @@ rule train_generator:
         image="training/{bundle}/image_encoder.safetensors",
     threads: 2
     resources:
-        runtime=lesson_minutes,
-        mem_mb=lesson_memory,
-        gres=lesson_cards,
+        runtime=training_minutes,
+        mem_mb=training_memory,
+        gres=training_cards,
     params:
         told=told_to(generator),
-        code=code_of("scripts.training.lessons.generator"),
+        code=code_of("scripts.training.jobs.generator"),
     message:
         "Training the painter: {output}"
     run:
@@ -199,7 +199,7 @@ rule train_generator:
             threads,
             input.words,
             input.text,
-            input.eyes,
+            input.backbone,
             input.first,
             input.later,
             *output,
@@ -216,12 +216,12 @@ rule paint_captions:
         "training/{bundle}/paintings/captions.jsonl",
     threads: 2
     resources:
-        runtime=lesson_minutes,
-        mem_mb=lesson_memory,
-        gres=lesson_cards,
+        runtime=training_minutes,
+        mem_mb=training_memory,
+        gres=training_cards,
     params:
         told=told_to(paintings),
-        code=code_of("scripts.training.lessons.paintings"),
+        code=code_of("scripts.training.jobs.paintings"),
     message:
         "Painting captions for the captioner to learn from: {output}"
     run:
@@ -247,12 +247,12 @@ rule finetune_captioner:
         "training/{bundle}/captioner.safetensors",
     threads: 1
     resources:
-        runtime=lesson_minutes,
-        mem_mb=lesson_memory,
-        gres=lesson_cards,
+        runtime=training_minutes,
+        mem_mb=training_memory,
+        gres=training_cards,
     params:
         told=told_to(refined_captioner),
-        code=code_of("scripts.training.lessons.refined_captioner"),
+        code=code_of("scripts.training.jobs.refined_captioner"),
     message:
         "Fine-tuning the captioner on what its painter's pictures show: {output}"
     run:

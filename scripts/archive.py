@@ -82,8 +82,8 @@ def _describe(
         made = chain.record
         bundle = (made.get("bundle") or {}).get("name", "")
         about = f"{chain.rounds} rounds, seed {made.get('seed')}, bundle {bundle}"
-        place = f"results/{chain.name}/"
-        crate.add_dataset(dest_path=place, properties={"name": chain.name, "description": about})
+        folder = f"results/{chain.name}/"
+        crate.add_dataset(dest_path=folder, properties={"name": chain.name, "description": about})
     for path in files:
         _add(crate, path, f"results/{path.relative_to(results).as_posix()}")
     return crate
@@ -112,9 +112,9 @@ def _newest(chains: Iterable[standing.Standing]) -> str:
 def _below(folder: Path) -> list[Path]:
     """All files in a folder, without hidden ones and links."""
     found = []
-    for place, folders, names in os.walk(folder):
+    for inside, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        paths = (Path(place, name) for name in sorted(names) if not name.startswith("."))
+        paths = (Path(inside, name) for name in sorted(names) if not name.startswith("."))
         found += [path for path in paths if path.is_file() and not path.is_symlink()]
     return found
 

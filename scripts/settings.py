@@ -135,19 +135,19 @@ def load_schema(path: str) -> dict[str, Any]:
 
 def _explain(error: Any) -> Iterator[str]:
     """One sentence for each setting that is wrong."""
-    place = ".".join(map(str, error.path))
+    where = ".".join(map(str, error.path))
     known = error.schema.get("properties", {})
     if error.validator == "additionalProperties":
         for key in sorted(map(str, set(error.instance) - set(known))):
             close = near(key, known)
             hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
-            yield f"there is no setting {f'{place}.{key}' if place else key}. {hint}"
+            yield f"there is no setting {f'{where}.{key}' if where else key}. {hint}"
     elif error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
-        yield f"{f'{place} lacks' if place else 'it lacks'} {', '.join(missing)}."
+        yield f"{f'{where} lacks' if where else 'it lacks'} {', '.join(missing)}."
     else:
         wanted = error.schema.get("errorMessage") or _wanted(error)
-        yield f"{place or 'the whole'} is {_shown(error.instance)}; it must be {wanted}."
+        yield f"{where or 'the whole'} is {_shown(error.instance)}; it must be {wanted}."
 
 
 def _shown(value: Any) -> str:

@@ -50,29 +50,29 @@ class Played:
     files: dict[str, list[str]] = field(default_factory=dict)  # rule: what it wrote
     mistakes: list[str] = field(default_factory=list)  # messages of UserErrors, in their order
 
-    def summary(self, seconds: float, place: Callable[[str], str]) -> list[str]:
+    def summary(self, seconds: float, shown: Callable[[str], str]) -> list[str]:
         """One or two lines on what was made, and where it lies."""
         lines = []
         if self.painted:
             rounds = sum(self.painted.values())
             games = len(self.painted)
             told = f"{_number(rounds, 'round')} of {_number(games, 'game')} in {_duration(seconds)}"
-            where = [place(path) for path in self.last.values()]
+            where = [shown(path) for path in self.last.values()]
             if self.files.get("strip"):
-                where = [place(path) for path in self.files["strip"]]
+                where = [shown(path) for path in self.files["strip"]]
             if len(where) > FEW:
-                where = [f"{place('results')}/<name>/, each with a strip.png"]
+                where = [f"{shown('results')}/<name>/, each with a strip.png"]
                 if not self.files.get("strip"):
-                    where = [f"{place('results')}/<name>/"]
+                    where = [f"{shown('results')}/<name>/"]
             lines.append(f"{told}: {', '.join(where)}")
         else:
             made = [path for rule, paths in self.files.items() if rule != "page" for path in paths]
             if made and len(made) <= FEW:
-                lines.append(f"Made: {', '.join(place(path) for path in made)}")
+                lines.append(f"Made: {', '.join(shown(path) for path in made)}")
             elif made:
                 lines.append(f"{_number(len(made), 'file')} made in {_duration(seconds)}.")
-        pages = [place(path) for path in self.files.get("page", [])[:1]]
-        pages += [place(path) for path in self.files.get("page_of_chain", [])]
+        pages = [shown(path) for path in self.files.get("page", [])[:1]]
+        pages += [shown(path) for path in self.files.get("page_of_chain", [])]
         if pages and len(pages) <= FEW:
             lines.append(f"Look at it in a browser: {', '.join(pages)}")
         return lines
@@ -82,7 +82,7 @@ class Handler(logging.Handler):
     """Tells what Snakemake's events mean to somebody who plays.
 
     `usual` formats, as Snakemake does, what is told as it stands: failures of other kinds.
-    `rounds` says how many rounds a chain is meant to have, and `place` how a path is written.
+    `rounds` says how many rounds a chain is meant to have, and `shown` how a path is written.
     """
 
     def __init__(
@@ -90,10 +90,10 @@ class Handler(logging.Handler):
         screen: Plain | Bar,
         usual: logging.Formatter,
         rounds: Callable[[str], int],
-        place: Callable[[str], str] = str,
+        shown: Callable[[str], str] = str,
     ) -> None:
         super().__init__(logging.INFO)
-        self.screen, self.usual, self.rounds, self.place = screen, usual, rounds, place
+        self.screen, self.usual, self.rounds, self.shown = screen, usual, rounds, shown
         self.played = Played()
         self.jobs: dict[int, dict[str, Any]] = {}
         self.begun = time.monotonic()
@@ -121,7 +121,7 @@ class Handler(logging.Handler):
             self.screen.stop()
             if not self.failed or self.played.painted or self.played.files:
                 seconds = time.monotonic() - self.begun
-                for line in self.played.summary(seconds, self.place):
+                for line in self.played.summary(seconds, self.shown):
                     self.screen.say(line)
             for line in failures(self.played.mistakes):
                 self.screen.say(line)

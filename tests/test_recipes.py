@@ -1,4 +1,4 @@
-"""Recipes: what is wrong with them is told before the first lesson, in one message."""
+"""Recipes: what is wrong with them is told before the first training job, in one message."""
 
 import json
 from pathlib import Path
@@ -14,8 +14,8 @@ from scripts.bundles import Bundle
 from scripts.errors import UserError
 from scripts.networks import build
 from scripts.training import checks, installation
-from scripts.training.lesson import Lesson, save, write
-from scripts.training.lessons import words
+from scripts.training.job import TrainingJob, save, write
+from scripts.training.jobs import words
 from scripts.training.recipe import Dataset, Recipe
 from scripts.words import Vocabulary
 
@@ -89,7 +89,7 @@ def test_what_no_recipe_can_say_is_named_by_its_key(
     assert f"models/mine/training.yaml: {message}" in said or message in said
 
 
-def test_pretrained_eyes_need_no_first_lesson(workshop: Path):
+def test_pretrained_eyes_need_no_first_job(workshop: Path):
     assert "must begin with 0" in told(lambda: recipe(pretrained="eyes.safetensors"))
 
 
@@ -181,8 +181,8 @@ def count(threshold: int, *captions: str) -> list[str]:
     """Both vocabularies of captions, which one picture has."""
     record = {"picture": "0.png", "captions": list(captions)}
     Path("pictures/captions.jsonl").write_text(json.dumps(record))
-    lesson = Lesson(bundle(), {"threshold": threshold}, Dataset(Path("pictures")))
-    words.work(lesson, "captioner.txt", "text_encoder.txt")
+    job = TrainingJob(bundle(), {"threshold": threshold}, Dataset(Path("pictures")))
+    words.work(job, "captioner.txt", "text_encoder.txt")
     return [Path(name).read_text() for name in ("captioner.txt", "text_encoder.txt")]
 
 
@@ -197,8 +197,8 @@ def test_a_vocabulary_has_words(workshop: Path):
 
 def test_a_caption_that_is_no_list_is_not_learnt_letter_by_letter(workshop: Path):
     Path("pictures/captions.jsonl").write_text('{"picture": "0.png", "captions": "a red ball"}')
-    lesson = Lesson(bundle(), {"threshold": 1}, Dataset(Path("pictures")))
-    words.work(lesson, "captioner.txt", "text_encoder.txt")
+    job = TrainingJob(bundle(), {"threshold": 1}, Dataset(Path("pictures")))
+    words.work(job, "captioner.txt", "text_encoder.txt")
     assert Path("text_encoder.txt").read_text() == "<end>\na\nball\nred\n"
 
 

@@ -25,8 +25,8 @@ from scripts.efficientnet import EfficientNetLite0
 from scripts.errors import UserError
 from scripts.training.captioner import lend_eyes, normalise
 from scripts.training.dataset import CaptionedPictures
+from scripts.training.job import save
 from scripts.training.known_noise import noise_for
-from scripts.training.lesson import save
 from scripts.training.painter import contrast, detail, distance
 from scripts.training.progress import Progress
 from scripts.training.vocabulary import captioner_vocabulary, painter_vocabulary
@@ -95,7 +95,7 @@ def workshop(game: Game) -> Game:
 
 @pytest.fixture(scope="module")
 def trained(new_game: Callable[[], Game]) -> Game:
-    """A workshop in which all lessons were learnt."""
+    """A workshop in which all training jobs were learnt."""
     workshop = furnish(new_game())
     workshop.play("train", "--force-use-threads", bundle="mine")
     return workshop
@@ -166,17 +166,17 @@ def test_a_painter_may_begin_with_eyes_that_know_and_stages_that_learnt_alone(wo
     workshop.play("results/wish+mine/round2.txt")
 
 
-def test_each_lesson_shows_how_it_goes(trained: Game):
+def test_each_job_shows_how_it_goes(trained: Game):
     workshop = trained
     (stage,) = workshop.path("training", "mine", "generator").glob("*/stage2")
     (sample,) = (stage / "samples").iterdir()
     assert Image.open(sample).width > 4 * 128
-    for lesson in ("eyes", "text_encoder"):
-        (encoders,) = workshop.path("training", "mine", lesson).glob("*/samples/*.txt")
+    for job in ("backbone", "text_encoder"):
+        (encoders,) = workshop.path("training", "mine", job).glob("*/samples/*.txt")
         assert "of 4 captions are found" in encoders.read_text()
 
 
-EVERY_LESSON = {
+EVERY_JOB = {
     "count_words",
     "train_backbone",
     "train_captioner",
@@ -189,7 +189,7 @@ EVERY_LESSON = {
 }
 
 
-def lessons_ahead(game: Game, *targets: str, **settings: object) -> set[str]:
+def jobs_ahead(game: Game, *targets: str, **settings: object) -> set[str]:
     """The rules that a call would run."""
     call = game.play("-n", *targets, **settings)
     return {line.split()[0] for line in call.text.splitlines() if re.search(r"^\w+ +\d+$", line)}
@@ -207,7 +207,7 @@ def set_in_recipe(path: Path, section: str, key: str, value: object) -> None:
     path.write_text(yaml.safe_dump(recipe))
 
 
-AFTER_WORDS = EVERY_LESSON - {"count_words"}
+AFTER_WORDS = EVERY_JOB - {"count_words"}
 CONCERNED = {
     ("captioner", "paintings", 5): {"paint_captions", "finetune_captioner", "train"},
     ("captioner", "steps", (3, 3, 4)): {"finetune_captioner", "train"},
@@ -222,20 +222,20 @@ CONCERNED = {
 }
 
 
-@pytest.mark.parametrize(("said", "lessons"), CONCERNED.items(), ids=map(str, CONCERNED))
-def test_an_edit_of_the_recipe_concerns_its_lessons_alone(
-    said: tuple[str, str, object], lessons: set[str], trained: Game, edited: Callable[..., Path]
+@pytest.mark.parametrize(("said", "jobs"), CONCERNED.items(), ids=map(str, CONCERNED))
+def test_an_edit_of_the_recipe_concerns_its_jobs_alone(
+    said: tuple[str, str, object], jobs: set[str], trained: Game, edited: Callable[..., Path]
 ):
     set_in_recipe(edited("models", "mine", "training.yaml"), *said)
-    ahead = lessons_ahead(trained, "train", bundle="mine") - {"total"}
-    assert ahead == lessons
+    ahead = jobs_ahead(trained, "train", bundle="mine") - {"total"}
+    assert ahead == jobs
 
 
 def test_an_edit_of_a_picture_concerns_all_that_looks_at_pictures(
     trained: Game, edited: Callable[..., Path]
 ):
     Image.new("RGB", (128, 128)).save(edited("pictures", "3.png"))
-    assert lessons_ahead(trained, "train", bundle="mine") - {"total"} == AFTER_WORDS
+    assert jobs_ahead(trained, "train", bundle="mine") - {"total"} == AFTER_WORDS
 
 
 def test_an_edit_of_sizes_concerns_the_networks_that_have_them(
@@ -243,7 +243,7 @@ def test_an_edit_of_sizes_concerns_the_networks_that_have_them(
 ):
     sizes = {**SIZES, "generator": {**SIZES["generator"], "residuals": 2}}
     edited("models", "mine", "bundle.yaml").write_text(yaml.safe_dump(sizes))
-    ahead = lessons_ahead(trained, "train", bundle="mine") - {"total"}
+    ahead = jobs_ahead(trained, "train", bundle="mine") - {"total"}
     assert ahead == AFTER_WORDS - {"train_backbone", "train_captioner", "train_damsm"}
 
 
@@ -256,16 +256,16 @@ def test_what_somebody_else_put_into_the_bundle_is_replaced(trained: Game):
     assert "Writing what was learnt into models/mine/" in call.text
 
 
-def test_a_lesson_goes_on_under_the_same_pictures_only(trained: Game, edited: Callable[..., Path]):
+def test_a_job_goes_on_under_the_same_pictures_only(trained: Game, edited: Callable[..., Path]):
     """Its checkpoint lies in a folder that is called after all that it depends on."""
-    before = set(trained.path("training", "mine", "eyes").iterdir())
+    before = set(trained.path("training", "mine", "backbone").iterdir())
     Image.new("RGB", (128, 128)).save(edited("pictures", "3.png"))
-    edited("training", "mine", "eyes.safetensors")
-    trained.play("training/mine/eyes.safetensors", "--force-use-threads")
-    assert len(set(trained.path("training", "mine", "eyes").iterdir()) - before) == 1
+    edited("training", "mine", "backbone.safetensors")
+    trained.play("training/mine/backbone.safetensors", "--force-use-threads")
+    assert len(set(trained.path("training", "mine", "backbone").iterdir()) - before) == 1
 
 
-def test_a_broken_picture_is_named_before_the_first_lesson(workshop: Game):
+def test_a_broken_picture_is_named_before_the_first_job(workshop: Game):
     picture = workshop.path("pictures", "5.png")
     picture.write_bytes(picture.read_bytes()[:-30])
     call = workshop.call("train", bundle="mine")
@@ -315,7 +315,7 @@ def test_the_card_measures_what_the_same_call_trains(game: Game):
         ({"gpus": 2}, "cpu", (1440, 12000, None)),
     ],
 )
-def test_lessons_ask_a_cluster_for_their_own_time_memory_and_cards(
+def test_training_jobs_ask_a_cluster_for_their_own_time_memory_and_cards(
     told: dict | None, device: str, asked: tuple, workshop: Game, monkeypatch: pytest.MonkeyPatch
 ):
     recipe = {**RECIPE, **({"resources": told} if told else {})}
@@ -325,7 +325,7 @@ def test_lessons_ask_a_cluster_for_their_own_time_memory_and_cards(
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         flow = api.workflow(ResourceSettings(cores=1), snakefile=ROOT / "Snakefile")._workflow
         rules = {rule.name: rule for rule in flow.rules}
-    for name in EVERY_LESSON - {"train", "count_words"}:
+    for name in EVERY_JOB - {"train", "count_words"}:
         found = rules[name].resources
         wildcards = SimpleNamespace(bundle="mine")
         kinds = ("runtime", "mem_mb", "gres")

@@ -152,24 +152,24 @@ def text_to_paint(wildcards):
 @exit_on_user_error
 def caption_record(wildcards):
     """How the caption was found; a text that somebody put there has no such record."""
-    place, number = f"results/{wildcards.chain}", wildcards.round
-    record = f"{place}/captions/round{number}.json"
-    own = os.path.exists(f"{place}/round{number}.txt") and not os.path.exists(record)
+    folder, number = f"results/{wildcards.chain}", wildcards.round
+    record = f"{folder}/captions/round{number}.json"
+    own = os.path.exists(f"{folder}/round{number}.txt") and not os.path.exists(record)
     return (
         []
-        if own and record not in lost_captions(place, [number])
+        if own and record not in lost_captions(folder, [number])
         else [ancient(record)]
     )
 
 
-def lost_captions(place, rounds):
+def lost_captions(folder, rounds):
     """Records of captions that somebody deleted: that of the picture tells that there was one."""
     found = []
     for number in rounds:
-        record = f"{place}/captions/round{number}.json"
-        text = f"{place}/round{number}.txt"
+        record = f"{folder}/captions/round{number}.json"
+        text = f"{folder}/round{number}.txt"
         if os.path.exists(text) and not os.path.exists(record):
-            told = records.read_if_sound(f"{place}/round{number}.json")
+            told = records.read_if_sound(f"{folder}/round{number}.json")
             with suppress(UserError):
                 if told.get("captioner") and told.get("caption") == read_text(text):
                     found.append(record)

@@ -6,11 +6,11 @@ from scripts.closure import code_of
 from scripts.devices import choose_device
 from scripts.networks import PARTS
 from scripts.training import checks, installation
-from scripts.training.lesson import Lesson
-from scripts.training.lessons import (
+from scripts.training.job import TrainingJob
+from scripts.training.jobs import (
+    backbone,
     captioner,
     damsm,
-    eyes,
     first_stage,
     generator,
     later_stages,
@@ -25,8 +25,8 @@ in_own_process("train_backbone", "train_captioner", "train_damsm", "train_genera
 in_own_process("train_first_stage", "train_later_stages", "finetune_captioner")
 in_own_process("judge", "evaluate")
 
-A_DAY = 24 * 60  # minutes that a lesson may take, unless its recipe says otherwise
-MEMORY = 12000  # MB: decoded pictures and what eyes have seen of them take up to 8 GiB
+A_DAY = 24 * 60  # minutes that a training job may take, unless its recipe says otherwise
+MEMORY = 12000  # MB: decoded pictures and what the backbone makes of them take up to 8 GiB
 
 
 # --- recipes
@@ -86,7 +86,7 @@ def dataset_contents(dataset):
     return digests_of(dataset, status.st_size, status.st_mtime_ns)
 
 
-# --- parts that lessons begin with
+# --- parts that training jobs begin with
 
 
 @exit_on_user_error
@@ -99,13 +99,13 @@ def pretrained_backbone(wildcards):
 def first_backbone(wildcards):
     """The captioner's: pretrained ones, or those of a first image encoder."""
     pretrained = recipe_called(wildcards.bundle).pretrained
-    return str(pretrained or f"training/{wildcards.bundle}/eyes.safetensors")
+    return str(pretrained or f"training/{wildcards.bundle}/backbone.safetensors")
 
 
 @exit_on_user_error
 def trained_backbone(wildcards):
     """Those beside which texts are learnt: pretrained ones, or the captioner's."""
-    known = "eyes" if pretrained_backbone(wildcards) else "captioner_of_pictures"
+    known = "backbone" if pretrained_backbone(wildcards) else "captioner_of_pictures"
     return f"training/{wildcards.bundle}/{known}.safetensors"
 
 
@@ -118,25 +118,25 @@ def later_stages_of(wildcards):
     return f"training/{wildcards.bundle}/{stages}.safetensors"
 
 
-# --- lessons
+# --- training jobs
 
 
-def told_to(lesson):
-    """What a lesson depends on beside the files that it reads, as a parameter of its rule."""
+def told_to(job):
+    """What a training job depends on beside the files that it reads, as a parameter of its rule."""
 
     def told(wildcards):
         recipe = recipe_called(wildcards.bundle)
         bundle = bundle_to_be(wildcards.bundle)
-        dataset = getattr(recipe, lesson.DATASET)
+        dataset = getattr(recipe, job.DATASET)
         check_there(dataset)
         contents = dataset_contents(dataset)
         check_codes(recipe, bundle)
         return {
-            "recipe": lesson.said(recipe),
-            "sizes": {part: bundle.sizes(part) for part in lesson.PARTS},
+            "recipe": job.said(recipe),
+            "sizes": {part: bundle.sizes(part) for part in job.PARTS},
             "captions": contents["captions"],
             # Words are counted without a look at pictures.
-            "pictures": contents["pictures"] if lesson is not words else "",
+            "pictures": contents["pictures"] if job is not words else "",
         }
 
     return told
@@ -154,22 +154,22 @@ def check_codes(recipe, bundle):
     recipe.check_records(bundle)
 
 
-def lesson_of(lesson, wildcards, params, device="cpu"):
-    """A lesson, once recipe, sizes and pictures of all lessons have been looked over."""
+def training_job(job, wildcards, params, device="cpu"):
+    """A training job, once recipe, sizes and pictures of all training jobs have been looked over."""
     recipe = recipe_called(wildcards.bundle)
     bundle = bundle_to_be(wildcards.bundle)
     checks.look_over(recipe, bundle)
-    return Lesson(
+    return TrainingJob(
         bundle,
-        lesson.said(recipe),
-        getattr(recipe, lesson.DATASET),
+        job.said(recipe),
+        getattr(recipe, job.DATASET),
         device,
         {"told": params.told, "code": params.code},
     )
 
 
-def teach(lesson, wildcards, params, threads, *files):
-    """Does the work of a lesson, on as many threads as its job has.
+def teach(job, wildcards, params, threads, *files):
+    """Does the work of a training job, on as many threads as its job has.
 
     `files` are its inputs but for the dataset, which the recipe names, and then its outputs.
     """
@@ -177,10 +177,10 @@ def teach(lesson, wildcards, params, threads, *files):
 
     torch.set_num_threads(threads)
     device = choose_device(config["device"])
-    lesson.work(lesson_of(lesson, wildcards, params, device), *files)
+    job.work(training_job(job, wildcards, params, device), *files)
 
 
-# --- what a lesson asks a cluster for
+# --- what a training job asks a cluster for
 
 
 def asks(wildcards, key, usual):
@@ -188,17 +188,17 @@ def asks(wildcards, key, usual):
 
 
 @exit_on_user_error
-def lesson_minutes(wildcards):
+def training_minutes(wildcards):
     return asks(wildcards, "runtime", A_DAY)
 
 
 @exit_on_user_error
-def lesson_memory(wildcards):
+def training_memory(wildcards):
     return asks(wildcards, "mem_mb", MEMORY)
 
 
 @exit_on_user_error
-def lesson_cards(wildcards):
+def training_cards(wildcards):
     """As SLURM wants it, where networks learn on graphics cards."""
     cards = asks(wildcards, "gpus", int(config["device"].startswith("cuda")))
     return f"gpu:{cards}" if cards and config["device"] != "cpu" else None

@@ -63,7 +63,7 @@ def _attributes(panel, rows: list[Row], names: list[str]) -> None:
         "What captions say: full as in round 1, hollow otherwise", fontsize=10, loc="left"
     )
     few, some = len(rows) <= 10, len(rows) <= 25
-    for place, name in enumerate(reversed(names)):
+    for row_number, name in enumerate(reversed(names)):
         before: object = ""
         for row in rows:
             kept = row[f"{name}_kept"]
@@ -71,13 +71,13 @@ def _attributes(panel, rows: list[Row], names: list[str]) -> None:
                 continue
             colour = plots.COLOURS[0] if kept else plots.COLOURS[1]
             panel.plot(
-                row["round"], place, "o", markersize=9 if few else 6,
+                row["round"], row_number, "o", markersize=9 if few else 6,
                 markerfacecolor=colour if kept else "white", markeredgecolor=colour,
             )  # fmt: skip
             if some and row[name] != before:
                 said = str(row[name]) if row[name] is not None else "–"
                 panel.annotate(
-                    said, (row["round"], place), (0, 7), textcoords="offset points",
+                    said, (row["round"], row_number), (0, 7), textcoords="offset points",
                     ha="center" if few else "left", fontsize=8 if few else 7,
                     rotation=0 if few else 20,
                 )  # fmt: skip

@@ -105,7 +105,7 @@ def embed(captions: Sequence[str], model: str = PACKAGED, at_once: int = 1) -> n
     vectors = _model(model).encode(
         different, normalize_embeddings=True, show_progress_bar=False, batch_size=at_once
     )
-    index = {caption: place for place, caption in enumerate(different)}
+    index = {caption: number for number, caption in enumerate(different)}
     return vectors[[index[caption] for caption in captions]]
 
 

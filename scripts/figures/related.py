@@ -99,7 +99,7 @@ def draw(
         names = [str(name) for name in found["names"]]
         meanings, flat = found["meaning"], found["pixels"].astype(np.float32) / 255
     own = digest(base)
-    others = [place for place, name in enumerate(names) if digest(name) != own]
+    others = [index for index, name in enumerate(names) if digest(name) != own]
     if not others:
         raise UserError(f"config: library: the folder holds no picture other than {base}.")
     near = Meaning.of(bundle).picture(picture).numpy() @ meanings.T

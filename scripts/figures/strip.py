@@ -144,6 +144,6 @@ def _card(text: str) -> Image.Image:
     pen = ImageDraw.Draw(card)
     pen.rectangle((0, 0, width - 1, SIDE - 1), outline=FRAME, width=2)
     y = (SIDE - len(lines) * leading(size)) // 2
-    for place, line in enumerate(lines):
-        pen.text((inner, y + place * leading(size)), line, font=font(size), fill=INK)
+    for number, line in enumerate(lines):
+        pen.text((inner, y + number * leading(size)), line, font=font(size), fill=INK)
     return card

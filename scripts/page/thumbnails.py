@@ -30,10 +30,10 @@ def draw(pictures: Sequence[Image.Image | Path | None], out: Path) -> None:
     A missing or broken picture leaves its place empty, too: the page shows what there is.
     """
     sheet = Image.new("RGBA", (SIDE * len(pictures), SIDE))
-    for place, picture in enumerate(pictures):
+    for index, picture in enumerate(pictures):
         small = _fitted(_opened(picture), SIDE)
         if small is not None:
-            left = place * SIDE + (SIDE - small.width) // 2
+            left = index * SIDE + (SIDE - small.width) // 2
             sheet.paste(small, (left, (SIDE - small.height) // 2))
     with written(out) as part:
         sheet.save(part, format="WEBP", quality=QUALITY, method=3)

@@ -19,8 +19,8 @@ from scripts.storybook.world import LAYOUT, Content
 from scripts.training.captioner import describer
 from scripts.training.damsm import padding_of, word_ids
 from scripts.training.dataset import CaptionedPictures
+from scripts.training.job import save
 from scripts.training.known_noise import noise_for
-from scripts.training.lesson import save
 from scripts.training.scores import bleu4, r_precision
 
 JUDGE = {"steps": 900, "batch": 32, "rate": 2e-3}

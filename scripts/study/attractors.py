@@ -59,8 +59,8 @@ def rest(said: Sequence[Hashable]) -> Rest:
 def _left_before(said: Sequence[Hashable], rounds: int, period: int) -> int:
     """The most rounds of a repetition with this period that ended before the last one began."""
     longest = run = 0
-    for place in range(len(said) - rounds - 1):
-        run = run + 1 if said[place] == said[place + period] else 0
+    for position in range(len(said) - rounds - 1):
+        run = run + 1 if said[position] == said[position + period] else 0
         longest = max(longest, run + period if run else 0)
     return longest
 
@@ -179,9 +179,9 @@ def draw(shares: Path | str, out: Path | str) -> None:
         places = range(len(top))
         panel.barh(places, [100 * row["share"] for row in top], color=plots.colour(number))
         panel.set_yticks(places, [fill(str(row["caption"]), 48) for row in top])
-        for place, row in zip(places, top, strict=True):
+        for position, row in zip(places, top, strict=True):
             reached = f" {row['bases']} base{'s' if row['bases'] > 1 else ''}"
-            panel.text(100 * row["share"], place, reached, va="center", fontsize=7)
+            panel.text(100 * row["share"], position, reached, va="center", fontsize=7)
         panel.tick_params(axis="y", labelsize=8)
         panel.set_xlabel(f"share of {total} chains, %; behind each, how many bases reach it",
                          fontsize=9)  # fmt: skip

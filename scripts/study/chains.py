@@ -163,9 +163,9 @@ def rounds_of(rows: Iterable[Row], column: str) -> tuple[np.ndarray, np.ndarray,
 
     chains = [*by_chain(rows).values()]
     values = np.full((len(chains), max(int(chain[-1]["round"]) for chain in chains)), np.nan)
-    for place, chain in enumerate(chains):
+    for position, chain in enumerate(chains):
         for row in chain:
             if row.get(column) is not None:
-                values[place, int(row["round"]) - 1] = float(row[column])
+                values[position, int(row["round"]) - 1] = float(row[column])
     lengths = np.array([int(chain[-1]["round"]) for chain in chains])
     return values, lengths, np.array([str(chain[0]["image"]) for chain in chains])

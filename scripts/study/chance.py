@@ -66,9 +66,9 @@ class Chance:
             return {}
         rounds = max(map(len, later))
         return {
-            place + 1: level
-            for place in range(rounds)
-            if (level := mean_of_others(begun, later, bases, place)) is not None
+            position + 1: level
+            for position in range(rounds)
+            if (level := mean_of_others(begun, later, bases, position)) is not None
         }
 
     def _of_attribute(
@@ -79,15 +79,15 @@ class Chance:
         wanted = [(str(chain[0]["image"]), reference(chain, column)) for chain in chains.values()]
         asked = [pair for pair in wanted if pair[1] is not None]
         found = {}
-        for place in range(max(map(len, chains.values()))):
+        for position in range(max(map(len, chains.values()))):
             said = [
-                (str(chain[0]["image"]), chain[place].get(name))
+                (str(chain[0]["image"]), chain[position].get(name))
                 for chain in chains.values()
-                if len(chain) > place
+                if len(chain) > position
             ]
             level = _matching(asked, said)
             if level is not None:
-                found[place + 1] = level
+                found[position + 1] = level
         return found
 
 
@@ -111,7 +111,7 @@ def _matching(asked: list[tuple[str, str]], said: list[tuple[str, str | None]]) 
 
 
 def mean_of_others(
-    begun: Sequence[np.ndarray], later: Sequence[np.ndarray], bases: Sequence[str], place: int
+    begun: Sequence[np.ndarray], later: Sequence[np.ndarray], bases: Sequence[str], position: int
 ) -> float | None:
     """The mean cosine of starts and what comes later in chains of other bases."""
     total_start, total_end, number, others = 0.0, 0.0, [0, 0], []
@@ -119,9 +119,9 @@ def mean_of_others(
         mine = [index for index, other in enumerate(bases) if other == base]
         starts = [begun[index] for index in mine if np.isfinite(begun[index]).all()]
         ends = [
-            later[index][place]
+            later[index][position]
             for index in mine
-            if len(later[index]) > place and np.isfinite(later[index][place]).all()
+            if len(later[index]) > position and np.isfinite(later[index][position]).all()
         ]
         start, end = np.sum(starts, axis=0), np.sum(ends, axis=0)
         total_start, total_end = total_start + start, total_end + end
@@ -154,10 +154,12 @@ def unpack_chains(arrays, names: Sequence[tuple[str, str]]) -> Chains:
     whole = {kind: arrays[kind] for kind in kinds}
     ends = np.cumsum(lengths, axis=0)
     found: Chains = {}
-    for place, name in enumerate(names[: len(lengths)]):
+    for position, name in enumerate(names[: len(lengths)]):
         own = {}
         for column, kind in enumerate(kinds):
-            rows = whole[kind][ends[place, column] - lengths[place, column] : ends[place, column]]
+            rows = whole[kind][
+                ends[position, column] - lengths[position, column] : ends[position, column]
+            ]
             if len(rows):
                 own[kind] = rows[0] if kind.endswith("base") else rows
         found[name] = own

@@ -77,13 +77,13 @@ def exponential(g: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     The rate is refined between those of the grid by a parabola through the sums of squares.
     """
     _, factor, rate, _ = fit("exponential", g, s)
-    place = np.searchsorted(RATES, rate).clip(1, len(RATES) - 2)
-    near = np.stack([_rss(g, s, RATES[place + shift]) for shift in (-1, 0, 1)])  # (3, B)
+    position = np.searchsorted(RATES, rate).clip(1, len(RATES) - 2)
+    near = np.stack([_rss(g, s, RATES[position + shift]) for shift in (-1, 0, 1)])  # (3, B)
     bend = near[0] - 2 * near[1] + near[2]
     with np.errstate(invalid="ignore", divide="ignore"):
         shift = np.where(bend > 0, (near[0] - near[2]) / (2 * bend), 0.0).clip(-1, 1)
     step = np.log(RATES[1] / RATES[0])
-    b = RATES[place] * np.exp(shift * step)
+    b = RATES[position] * np.exp(shift * step)
     shape = np.exp(-b[:, None] * g)
     about, centred = s - s.mean(axis=1, keepdims=True), shape - shape.mean(axis=1, keepdims=True)
     a = (about * centred).sum(axis=1) / (centred**2).sum(axis=1)

@@ -86,9 +86,9 @@ def draw(doses: Path | str, out: Path | str) -> None:
                 places = [levels.index(row["level"]) + 0.06 * number for row in group]
                 means = [row["mean"] for row in group]
                 plots.line(panel, number, places, means, f"{key[0]}, from {key[1]}s")
-                for place, row in zip(places, group, strict=True):
+                for position, row in zip(places, group, strict=True):
                     if row["low"] is not None:
-                        panel.plot([place] * 2, [row["low"], row["high"]], linewidth=1,
+                        panel.plot([position] * 2, [row["low"], row["high"]], linewidth=1,
                                    color=plots.colour(number))  # fmt: skip
             panel.set_xticks(
                 range(len(levels)),

@@ -43,11 +43,11 @@ def transitions(rows: Iterable[Row]) -> list[Row]:
 
 def _of_attribute(bundle: str, name: str, said: list[list[str]]) -> list[Row]:
     states = sorted({value for chain in said for value in chain})
-    place = {value: index for index, value in enumerate(states)}
+    position = {value: index for index, value in enumerate(states)}
     counts = np.zeros((len(states), len(states)))
     for chain in said:
         for before, after in zip(chain, chain[1:], strict=False):
-            counts[place[before], place[after]] += 1
+            counts[position[before], position[after]] += 1
     start = np.array([sum(chain[0] == value for chain in said) for value in states], float)
     chances = stochastic(counts)
     goal = long_run(chances, start / start.sum())
@@ -55,14 +55,14 @@ def _of_attribute(bundle: str, name: str, said: list[list[str]]) -> list[Row]:
     return [
         {
             "bundle": bundle, "attribute": name, "value": before, "to": after,
-            "count": int(counts[place[before], place[after]]),
-            "probability": float(chances[place[before], place[after]]),
-            "start": float(start[place[before]] / start.sum()),
-            "long_run": float(goal[place[before]]), "closed_classes": closed,
+            "count": int(counts[position[before], position[after]]),
+            "probability": float(chances[position[before], position[after]]),
+            "start": float(start[position[before]] / start.sum()),
+            "long_run": float(goal[position[before]]), "closed_classes": closed,
         }
         for before in states
         for after in states
-        if before == after or counts[place[before], place[after]]
+        if before == after or counts[position[before], position[after]]
     ]  # fmt: skip
 
 
@@ -100,16 +100,16 @@ def diversity(rows: Iterable[Row]) -> list[Row]:
     found: list[Row] = []
     for (bundle, first), group in by(rows, "bundle", "first").items():
         chains = [*by_chain(group).values()]
-        for place in range(max(map(len, chains))):
-            here = [chain for chain in chains if len(chain) > place]
-            captions = [str(chain[place]["caption"]) for chain in here]
+        for position in range(max(map(len, chains))):
+            here = [chain for chain in chains if len(chain) > position]
+            captions = [str(chain[position]["caption"]) for chain in here]
             bases = [str(chain[0]["image"]) for chain in here]
-            chance = np.random.default_rng(place)
+            chance = np.random.default_rng(position)
             shuffled = [information(chance.permutation(bases).tolist(), captions)
                         for _ in range(SHUFFLES)]  # fmt: skip
             found.append(
                 {
-                    "bundle": bundle, "first": first, "round": place + 1, "chains": len(here),
+                    "bundle": bundle, "first": first, "round": position + 1, "chains": len(here),
                     "bases": len(set(bases)), "captions": len(set(captions)),
                     "entropy": entropy(captions), "information": information(bases, captions),
                     "information_chance": float(np.mean(shuffled)),

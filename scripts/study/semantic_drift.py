@@ -112,8 +112,8 @@ def curve_of(
     found = np.array(sorted({generation for _, generation in cells}))
     sums, counts = np.zeros((2, len(bases), len(found)))
     for (base, generation), values in cells.items():
-        place = bases.index(base), int(np.searchsorted(found, generation))
-        sums[place], counts[place] = sum(values), len(values)
+        position = bases.index(base), int(np.searchsorted(found, generation))
+        sums[position], counts[position] = sum(values), len(values)
     return Curve(found, sums, counts, bases, len(chains))
 
 
@@ -338,9 +338,9 @@ def curves(rows: list[Row], out: Path | str, chance: Chance | None = None) -> No
             levels = chance.levels(own, mapping.column) if chance else {}
             beside = {2 * round_ - mapping.shift: level for round_, level in levels.items()}
             without = curve.without()
-            for place, (generation, value) in enumerate(curve.points().items()):
-                number = int(curve.counts[:, place].sum())
-                at = intervals.about(value, without[:, place], number, limits=(-1.0, 1.0))
+            for position, (generation, value) in enumerate(curve.points().items()):
+                number = int(curve.counts[:, position].sum())
+                at = intervals.about(value, without[:, position], number, limits=(-1.0, 1.0))
                 found.append(
                     {
                         "bundle": bundle, "mapping": name, "generation": generation,

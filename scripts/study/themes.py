@@ -54,9 +54,9 @@ def find(rows: Iterable[Row], vectors: Chains) -> tuple[list[Row], list[Row]]:
         last = np.stack([vectors[name]["meant"][len(chain) - 1] for name, chain in chains.items()])
         ends = [str(chain[-1]["caption"]) for chain in chains.values()]
         level = level_of(first, bases)
-        place = {caption: ends.index(caption) for caption in [*dict.fromkeys(ends)][:DIFFERENT]}
-        groups = cluster(last[[*place.values()]], level)
-        theme_of = dict(zip(place, groups.tolist(), strict=True))
+        position = {caption: ends.index(caption) for caption in [*dict.fromkeys(ends)][:DIFFERENT]}
+        groups = cluster(last[[*position.values()]], level)
+        theme_of = dict(zip(position, groups.tolist(), strict=True))
         belongs = np.array([theme_of.get(caption, -1) for caption in ends])
         names = {}
         for number in set(belongs.tolist()) - {-1}:

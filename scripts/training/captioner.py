@@ -132,7 +132,7 @@ def train_by_teacher_forcing(
     views = look(network.eval(), dataset, number, device)  # (N, backbone's features)
     speaker.train()
     for step in run.progress.steps_left():
-        chance = random.Random(step)  # the same batch, whether the lesson was killed or not
+        chance = random.Random(step)  # the same batch, whether the training job was killed or not
         indices = [chance.randrange(number) for _ in range(batch)]
         told = [chance.choice(dataset.records[index]["captions"]) for index in indices]
         ids, lengths = target_ids(told, vocabulary, network.config.max_words)

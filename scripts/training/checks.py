@@ -1,4 +1,4 @@
-"""What is looked at before the first lesson: that recipe, sizes and pictures can be learnt from."""
+"""Checks before the first training job: can recipe, sizes and pictures be trained on?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANY_WORDS = Vocabulary(("<pad>", "<start>", "<end>", "<unk>"))  # their number c
 
 
 def look_over(recipe: Recipe, bundle: Bundle) -> None:
-    """Raises UserError if anything is wrong that a lesson, this or a later one, would stumble over.
+    """Raises UserError for anything wrong that this training job, or a later one, would fail on.
 
     Each picture is decoded, but only once in its life.
     """

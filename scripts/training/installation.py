@@ -67,7 +67,7 @@ def _write(trained: Iterable[Path], new: Bundle) -> list[str]:
     """The parts, as they will be, in a folder of their own; their names."""
     from safetensors.torch import load_file
 
-    from scripts.training.lesson import write
+    from scripts.training.job import write
 
     new.folder.mkdir(parents=True)
     names = []

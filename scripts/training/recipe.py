@@ -1,4 +1,4 @@
-"""How a bundle is trained: models/<bundle>/training.yaml, and what it tells each lesson."""
+"""How a bundle is trained: models/<bundle>/training.yaml, and what it tells each training job."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Recipe:
     annotations: Path | None = None  # COCO's JSON; or else the dataset's own captions.jsonl
     pretrained: Path | None = None  # weights of the backbone, for eyes that have seen photographs
     sizes: dict[str, Any] | None = None  # sections that bundle.yaml gets with the weights
-    resources: dict[str, int] | None = None  # what its lessons ask a cluster for
+    resources: dict[str, int] | None = None  # what its training jobs ask a cluster for
     seed: int = 1
 
     @classmethod

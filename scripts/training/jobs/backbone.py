@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts import networks
-from scripts.training.lesson import Lesson, save
+from scripts.training.job import TrainingJob, save
 from scripts.training.recipe import Recipe
 from scripts.words import Vocabulary
 
@@ -23,7 +23,7 @@ def said(recipe: Recipe) -> dict[str, Any]:
 
 
 def work(
-    lesson: Lesson, vocabulary: Path | str, pretrained: Path | str | None, weights: Path | str
+    job: TrainingJob, vocabulary: Path | str, pretrained: Path | str | None, weights: Path | str
 ) -> None:
     """Teach an image encoder, and write its weights; pretrained ones are only put into it."""
     from safetensors.torch import load_file
@@ -33,20 +33,20 @@ def work(
 
     if pretrained:
         sizes = {
-            **lesson.bundle.sizes("image_encoder"),
+            **job.bundle.sizes("image_encoder"),
             "last": "",
         }  # the captioner needs all layers
-        whole = replace(lesson.bundle, settings={**lesson.bundle.settings, "image_encoder": sizes})
-        with lesson.building():
+        whole = replace(job.bundle, settings={**job.bundle.settings, "image_encoder": sizes})
+        with job.building():
             image = networks.build(whole, "image_encoder")
         state = {f"encoder.backbone.{name}": w for name, w in load_file(pretrained).items()}
         lend_eyes(state, image)
     else:
         known = Vocabulary.read(vocabulary)
-        how = dict(lesson.said)
-        pictures = lesson.pictures(how.pop("side"))
-        sizes = lesson.sizes("text_encoder", known), lesson.sizes("image_encoder")
-        notes = lesson.notes(weights, vocabulary)
-        with lesson.building():
-            image = train_backbone(pictures, known, *sizes, notes, device=lesson.device, **how)
+        how = dict(job.said)
+        pictures = job.pictures(how.pop("side"))
+        sizes = job.sizes("text_encoder", known), job.sizes("image_encoder")
+        notes = job.notes(weights, vocabulary)
+        with job.building():
+            image = train_backbone(pictures, known, *sizes, notes, device=job.device, **how)
     save(image, weights)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from scripts.training.lesson import Lesson, save
+from scripts.training.job import TrainingJob, save
 from scripts.training.recipe import Recipe
 from scripts.words import Vocabulary
 
@@ -23,7 +23,7 @@ def said(recipe: Recipe) -> dict[str, Any]:
 
 
 def work(
-    lesson: Lesson,
+    job: TrainingJob,
     vocabulary: Path | str,
     eyes: Path | str,
     captioner: Path | str,
@@ -40,12 +40,12 @@ def work(
     from scripts.training.damsm import train_text_encoder
 
     known = Vocabulary.read(vocabulary)
-    image = lesson.image_encoder(eyes)
+    image = job.image_encoder(eyes)
     if captioner != eyes:
         lend_eyes(load_file(captioner), image)
-    pictures = lesson.pictures(image.config.size)
-    notes = lesson.notes(Path(text_encoder).with_name("text_encoder"), vocabulary, eyes, captioner)
-    sizes = lesson.sizes("text_encoder", known)
-    text, image = train_text_encoder(image, pictures, known, sizes, notes, **lesson.said)
+    pictures = job.pictures(image.config.size)
+    notes = job.notes(Path(text_encoder).with_name("text_encoder"), vocabulary, eyes, captioner)
+    sizes = job.sizes("text_encoder", known)
+    text, image = train_text_encoder(image, pictures, known, sizes, notes, **job.said)
     save(text, text_encoder)
     save(image, image_encoder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from scripts.training.lesson import Lesson, save
+from scripts.training.job import TrainingJob, save
 from scripts.training.recipe import Recipe
 from scripts.words import Vocabulary
 
@@ -20,7 +20,7 @@ def said(recipe: Recipe) -> dict[str, Any]:
 
 
 def work(
-    lesson: Lesson, vocabulary: Path | str, image_encoder: Path | str, weights: Path | str
+    job: TrainingJob, vocabulary: Path | str, image_encoder: Path | str, weights: Path | str
 ) -> None:
     """Teach the captioner, which begins with the image encoder's eyes, and write its weights."""
     from safetensors.torch import load_file
@@ -28,11 +28,11 @@ def work(
     from scripts.training.captioner import train
 
     known = Vocabulary.read(vocabulary)
-    config = lesson.sizes("captioner", known)
-    notes = lesson.notes(weights, vocabulary, image_encoder)
-    with lesson.building():
+    config = job.sizes("captioner", known)
+    notes = job.notes(weights, vocabulary, image_encoder)
+    with job.building():
         network = train(
-            lesson.pictures(config.size), known, config, notes,
-            device=lesson.device, seen_before=load_file(image_encoder), **lesson.said,
+            job.pictures(config.size), known, config, notes,
+            device=job.device, seen_before=load_file(image_encoder), **job.said,
         )  # fmt: skip
     save(network, weights)

@@ -7,7 +7,7 @@ from typing import Any
 
 from scripts.errors import UserError
 from scripts.files import written
-from scripts.training.lesson import Lesson
+from scripts.training.job import TrainingJob
 from scripts.training.recipe import Recipe
 from scripts.words import Vocabulary
 
@@ -19,12 +19,12 @@ def said(recipe: Recipe) -> dict[str, Any]:
     return {"threshold": recipe.captioner["threshold"]}
 
 
-def work(lesson: Lesson, captioner: Path | str, text_encoder: Path | str) -> None:
+def work(job: TrainingJob, captioner: Path | str, text_encoder: Path | str) -> None:
     """Write both vocabularies. Raises UserError if one of them would have no words."""
     from scripts.training.vocabulary import SPECIAL, captioner_vocabulary, painter_vocabulary
 
-    told = [caption for record in lesson.dataset.records() for caption in record["captions"]]
-    threshold, source = lesson.said["threshold"], lesson.dataset.captions
+    told = [caption for record in job.dataset.records() for caption in record["captions"]]
+    threshold, source = job.said["threshold"], job.dataset.captions
     spoken, read = captioner_vocabulary(told, threshold), painter_vocabulary(told)
     if len(read) == 1:
         raise UserError(

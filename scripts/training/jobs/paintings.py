@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from scripts.training.lesson import Lesson
-from scripts.training.lessons.painters import PARTS, learners
+from scripts.training.job import TrainingJob
+from scripts.training.jobs.painters import PARTS, learners
 from scripts.training.recipe import Recipe
 
 __all__ = ["DATASET", "PARTS", "said", "work"]
@@ -18,7 +18,7 @@ def said(recipe: Recipe) -> dict[str, Any]:
 
 
 def work(
-    lesson: Lesson,
+    job: TrainingJob,
     vocabulary: Path | str,
     text_encoder: Path | str,
     generator: Path | str,
@@ -27,6 +27,6 @@ def work(
     """Write paintings, and the list `records` of their captions beside them."""
     from scripts.training.paintings import paint
 
-    known, text, _ = learners(lesson, vocabulary, text_encoder)
-    painter = lesson.trained("generator", generator)
-    paint(lesson.pictures(64), known, text, painter, records, **lesson.said)
+    known, text, _ = learners(job, vocabulary, text_encoder)
+    painter = job.trained("generator", generator)
+    paint(job.pictures(64), known, text, painter, records, **job.said)

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scripts.training.lesson import Lesson, save
-from scripts.training.lessons.painters import budget, learners, side_of
+from scripts.training.job import TrainingJob, save
+from scripts.training.jobs.painters import budget, learners, side_of
 from scripts.training.recipe import Recipe
 
 PARTS = ("text_encoder", "image_encoder", "generator")
@@ -33,7 +33,7 @@ def said(recipe: Recipe) -> dict[str, Any]:
 
 
 def work(
-    lesson: Lesson,
+    job: TrainingJob,
     vocabulary: Path | str,
     text_encoder: Path | str,
     eyes: Path | str,
@@ -48,74 +48,74 @@ def work(
     `first` where later stages learn from what the first one makes. The image encoder, too, is
     written: anew beside a text encoder that a painter has changed, or else as it was (`eyes`).
     """
-    taught = learners(lesson, vocabulary, text_encoder)
-    image = lesson.image_encoder(eyes)
-    if "pictures" in lesson.said:
-        notes = lesson.notes(image_encoder, vocabulary, text_encoder, eyes)
-        image = _meet_again(lesson, taught, image, notes)
-    network = _stages(lesson, taught[-1], first, later)
-    notes = lesson.notes(weights, vocabulary, text_encoder, eyes, first, later)
-    if "known_noise" in lesson.said:  # its end depends on no other budget
-        plain = replace(lesson, said={"known_noise": lesson.said["known_noise"]})
+    taught = learners(job, vocabulary, text_encoder)
+    image = job.image_encoder(eyes)
+    if "pictures" in job.said:
+        notes = job.notes(image_encoder, vocabulary, text_encoder, eyes)
+        image = _meet_again(job, taught, image, notes)
+    network = _stages(job, taught[-1], first, later)
+    notes = job.notes(weights, vocabulary, text_encoder, eyes, first, later)
+    if "known_noise" in job.said:  # its end depends on no other budget
+        plain = replace(job, said={"known_noise": job.said["known_noise"]})
         own = plain.notes(weights, vocabulary, text_encoder, first, later)
         network = _by_known_noise(plain, taught, network, own)
-    if lesson.said["adversarial"]:
-        network = _by_adversaries(lesson, taught, image, notes, network)
+    if job.said["adversarial"]:
+        network = _by_adversaries(job, taught, image, notes, network)
     save(network, weights)
     save(image, image_encoder)
 
 
-def _meet_again(lesson: Lesson, taught: tuple, image: Any, notes: Path) -> Any:
+def _meet_again(job: TrainingJob, taught: tuple, image: Any, notes: Path) -> Any:
     """The image encoder, whose last layers learn anew beside the text encoder as it is."""
     from scripts.training.damsm import train_image_encoder
 
     known, text, _ = taught
-    pictures = lesson.pictures(image.config.size)
-    return train_image_encoder(image, text, pictures, known, notes, **lesson.said["pictures"])
+    pictures = job.pictures(image.config.size)
+    return train_image_encoder(image, text, pictures, known, notes, **job.said["pictures"])
 
 
-def _stages(lesson: Lesson, config: Any, first: Path | str, later: Path | str) -> Any:
+def _stages(job: TrainingJob, config: Any, first: Path | str, later: Path | str) -> Any:
     """The painter's stages as they have learnt so far, as one network."""
     from safetensors.torch import load_file
 
     from scripts.attngan.generator import Generator
 
     separate = later != first
-    whole = separate or "known_noise" not in lesson.said
+    whole = separate or "known_noise" not in job.said
     network = Generator(config if whole else replace(config, stages=1))
     state = {**(load_file(later) if separate else {}), **load_file(first)}
     network.load_state_dict(state, strict=False)
-    return network.to(lesson.device)
+    return network.to(job.device)
 
 
-def _by_known_noise(lesson: Lesson, taught: tuple, network: Any, notes: Path) -> Any:
+def _by_known_noise(job: TrainingJob, taught: tuple, network: Any, notes: Path) -> Any:
     """A generator taught stage by stage, from pictures whose layout is known."""
     from scripts.training.painter import train_next, tune
 
     config = taught[-1]
-    how = {**lesson.said["known_noise"], "device": lesson.device}
+    how = {**job.said["known_noise"], "device": job.device}
     steps, together = how.pop("steps"), how.pop("together")
     for stage in range(network.config.stages + 1, config.stages + 1):
         network = train_next(
-            lesson.pictures(side_of(stage)), *taught, network, notes / f"stage{stage}",
+            job.pictures(side_of(stage)), *taught, network, notes / f"stage{stage}",
             steps=steps[stage - 2], **how,
         )  # fmt: skip
     if together:
-        pictures = lesson.pictures(side_of(config.stages))
+        pictures = job.pictures(side_of(config.stages))
         network = tune(pictures, *taught, network, notes / "together", steps=together, **how)
     return network
 
 
-def _by_adversaries(lesson: Lesson, taught: tuple, eyes: Any, notes: Path, start: Any) -> Any:
+def _by_adversaries(job: TrainingJob, taught: tuple, eyes: Any, notes: Path, start: Any) -> Any:
     """A generator taught as AttnGAN's was, from `start` on."""
     from scripts.training.adversarial import Budget, train
     from scripts.training.adversarial import side_of as side_to_cut
 
     known, text, config = taught
-    budget = Budget(**lesson.said["adversarial"])
+    budget = Budget(**job.said["adversarial"])
     side = side_of(config.stages) if budget.anchor else side_to_cut(config)
-    pictures = lesson.pictures(side, whole=False)
+    pictures = job.pictures(side, whole=False)
     return train(
         pictures, known, text, eyes, config, notes / "adversarial", budget,
-        start=start, seed=lesson.said["seed"], device=lesson.device,
+        start=start, seed=job.said["seed"], device=job.device,
     )  # fmt: skip

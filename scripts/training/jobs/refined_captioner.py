@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scripts.training.lesson import Lesson, save
-from scripts.training.lessons.captioner import PARTS
-from scripts.training.lessons.captioner import said as said_before
+from scripts.training.job import TrainingJob, save
+from scripts.training.jobs.captioner import PARTS
+from scripts.training.jobs.captioner import said as said_before
 from scripts.training.recipe import Dataset, Recipe
 from scripts.words import Vocabulary
 
@@ -22,7 +22,7 @@ def said(recipe: Recipe) -> dict[str, Any]:
 
 
 def work(
-    lesson: Lesson,
+    job: TrainingJob,
     vocabulary: Path | str,
     captioner: Path | str,
     paintings: Path | str,
@@ -33,13 +33,13 @@ def work(
     from scripts.training.dataset import CaptionedPictures
 
     known = Vocabulary.read(vocabulary)
-    network = lesson.trained("captioner", captioner, known)
+    network = job.trained("captioner", captioner, known)
     side = network.config.size
     painted = Dataset(Path(paintings).parent)
-    told = {**lesson.told, "paintings": painted.pictures().digest()}
-    notes = replace(lesson, told=told).notes(weights, vocabulary, captioner, paintings)
+    told = {**job.told, "paintings": painted.pictures().digest()}
+    notes = replace(job, told=told).notes(weights, vocabulary, captioner, paintings)
     refine(
-        network, lesson.pictures(side), CaptionedPictures(painted.folder, side), known, notes,
-        **lesson.said,
+        network, job.pictures(side), CaptionedPictures(painted.folder, side), known, notes,
+        **job.said,
     )  # fmt: skip
     save(network, weights)

@@ -1,4 +1,4 @@
-"""One lesson: what it is told, and where its checkpoints, losses and samples lie."""
+"""One training job: what it is told, and where its checkpoints, losses and samples lie."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What a lesson works with.
+class TrainingJob:
+    """What a training job works with.
 
-    `said` is what the recipe says to this lesson and to no other, so that nothing else can have a
+    `said` is what the recipe says to this job and to no other, so that nothing else can have a
     part in what is learnt. `told` is that and all else that the result depends on beside the files
     which it reads: sizes, captions, pictures, code. Rules have it as a parameter.
     """
@@ -39,16 +39,16 @@ class Lesson:
     told: dict[str, Any] = field(default_factory=dict)
 
     def notes(self, made: Path | str, *files: Path | str) -> Path:
-        """The folder of a lesson, training/<bundle>/<part>/<digest>/ for <part>.safetensors.
+        """The folder of a training job, training/<bundle>/<part>/<digest>/ for <part>.safetensors.
 
-        The digest is of all that the lesson depends on: whoever changes any of it begins anew.
+        The digest is of all that the job depends on: after a change it begins anew.
         """
         depends = [self.said, self.told, [digest(file) for file in files]]
         name = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:12]
         return Path(made).with_suffix("") / name
 
     def pictures(self, side: int, *, whole: bool = True) -> CaptionedPictures:
-        """The lesson's pictures, `side` pixels square."""
+        """The training job's pictures, `side` pixels square."""
         from scripts.training.dataset import CaptionedPictures
 
         return CaptionedPictures(self.dataset.folder, side, self.dataset.annotations, whole=whole)
@@ -58,7 +58,7 @@ class Lesson:
         return networks.configure(self.bundle, part, words)
 
     def trained(self, part: str, weights: Path | str, words: Vocabulary | None = None) -> nn.Module:
-        """A network that an earlier lesson taught."""
+        """A network that an earlier training job taught."""
         from safetensors.torch import load_file
 
         network = networks.build(self.bundle, part, words).to(self.device).eval()

@@ -1,11 +1,11 @@
-"""What the painter's lessons have in common."""
+"""What the painter's training jobs have in common."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from scripts.training.lesson import Lesson
+from scripts.training.job import TrainingJob
 from scripts.training.recipe import Recipe
 from scripts.words import Vocabulary
 
@@ -17,10 +17,10 @@ def budget(recipe: Recipe) -> dict[str, Any]:
     return {**{key: recipe.generator[key] for key in ("batch", "rate")}, "seed": recipe.seed}
 
 
-def learners(lesson: Lesson, vocabulary: Path | str, text: Path | str) -> tuple:
+def learners(job: TrainingJob, vocabulary: Path | str, text: Path | str) -> tuple:
     """The painter's words, its text encoder, and its sizes."""
     known = Vocabulary.read(vocabulary)
-    return known, lesson.trained("text_encoder", text, known), lesson.sizes("generator")
+    return known, job.trained("text_encoder", text, known), job.sizes("generator")
 
 
 def side_of(stage: int) -> int:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scripts.training.lesson import Lesson, save
-from scripts.training.lessons.painters import PARTS, budget, learners
+from scripts.training.job import TrainingJob, save
+from scripts.training.jobs.painters import PARTS, budget, learners
 from scripts.training.recipe import Recipe
 
 __all__ = ["DATASET", "PARTS", "said", "work"]
@@ -26,7 +26,7 @@ def said(recipe: Recipe) -> dict[str, Any]:
 
 
 def work(
-    lesson: Lesson,
+    job: TrainingJob,
     vocabulary: Path | str,
     text_encoder: Path | str,
     weights: Path | str,
@@ -42,13 +42,13 @@ def work(
     from scripts.attngan.generator import Generator
     from scripts.training.painter import calm, train_first
 
-    known, text, config = learners(lesson, vocabulary, text_encoder)
-    if "steps" in lesson.said:
-        notes = lesson.notes(weights, vocabulary, text_encoder)
-        how = {**lesson.said, "device": lesson.device}
-        network = train_first(lesson.pictures(64), known, text, config, notes, **how)
+    known, text, config = learners(job, vocabulary, text_encoder)
+    if "steps" in job.said:
+        notes = job.notes(weights, vocabulary, text_encoder)
+        how = {**job.said, "device": job.device}
+        network = train_first(job.pictures(64), known, text, config, notes, **how)
     else:
-        torch.manual_seed(lesson.said["seed"])
+        torch.manual_seed(job.said["seed"])
         network = Generator(replace(config, stages=1))
         calm(network.conditioning.linear.bias, config.condition)
     save(network, weights)
