@@ -51,11 +51,12 @@ rule train_backbone:
         gres=training_cards,
     params:
         told=told_to(backbone),
+        device=untracked(config["device"]),
         code=code_of("scripts.training.jobs.backbone"),
     message:
         "Training the backbone: {output}"
     run:
-        teach(
+        run_training_job(
             backbone,
             wildcards,
             params,
@@ -80,11 +81,14 @@ rule train_captioner:
         gres=training_cards,
     params:
         told=told_to(captioner),
+        device=untracked(config["device"]),
         code=code_of("scripts.training.jobs.captioner"),
     message:
         "Training the captioner: {output}"
     run:
-        teach(captioner, wildcards, params, threads, input.words, input.backbone, *output)
+        run_training_job(
+            captioner, wildcards, params, threads, input.words, input.backbone, *output
+        )
 
 
 rule train_damsm:
@@ -103,11 +107,12 @@ rule train_damsm:
         gres=training_cards,
     params:
         told=told_to(damsm),
+        device=untracked(config["device"]),
         code=code_of("scripts.training.jobs.damsm"),
     message:
         "Training the encoders of texts and pictures: {output}"
     run:
-        teach(
+        run_training_job(
             damsm,
             wildcards,
             params,
@@ -134,11 +139,14 @@ rule train_first_stage:
         gres=training_cards,
     params:
         told=told_to(first_stage),
+        device=untracked(config["device"]),
         code=code_of("scripts.training.jobs.first_stage"),
     message:
         "Training the painter's first stage: {output}"
     run:
-        teach(first_stage, wildcards, params, threads, input.words, input.text, *output)
+        run_training_job(
+            first_stage, wildcards, params, threads, input.words, input.text, *output
+        )
 
 
 rule train_later_stages:
@@ -155,11 +163,12 @@ rule train_later_stages:
         gres=training_cards,
     params:
         told=told_to(later_stages),
+        device=untracked(config["device"]),
         code=code_of("scripts.training.jobs.later_stages"),
     message:
         "Training the painter's later stages on true pictures: {output}"
     run:
-        teach(
+        run_training_job(
             later_stages,
             wildcards,
             params,
@@ -188,11 +197,12 @@ rule train_generator:
         gres=training_cards,
     params:
         told=told_to(generator),
+        device=untracked(config["device"]),
         code=code_of("scripts.training.jobs.generator"),
     message:
         "Training the painter: {output}"
     run:
-        teach(
+        run_training_job(
             generator,
             wildcards,
             params,
@@ -221,11 +231,12 @@ rule paint_captions:
         gres=training_cards,
     params:
         told=told_to(paintings),
+        device=untracked(config["device"]),
         code=code_of("scripts.training.jobs.paintings"),
     message:
         "Painting captions for the captioner to learn from: {output}"
     run:
-        teach(
+        run_training_job(
             paintings,
             wildcards,
             params,
@@ -252,11 +263,12 @@ rule finetune_captioner:
         gres=training_cards,
     params:
         told=told_to(refined_captioner),
+        device=untracked(config["device"]),
         code=code_of("scripts.training.jobs.refined_captioner"),
     message:
         "Fine-tuning the captioner on what its painter's pictures show: {output}"
     run:
-        teach(
+        run_training_job(
             refined_captioner,
             wildcards,
             params,

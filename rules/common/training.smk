@@ -25,8 +25,12 @@ in_own_process("train_backbone", "train_captioner", "train_damsm", "train_genera
 in_own_process("train_first_stage", "train_later_stages", "finetune_captioner")
 in_own_process("judge", "evaluate")
 
-A_DAY = 24 * 60  # minutes that a training job may take, unless its recipe says otherwise
-MEMORY = 12000  # MB: decoded pictures and what the backbone makes of them take up to 8 GiB
+A_DAY = (
+    24 * 60
+)  # minutes that a training job may take, unless its recipe says otherwise
+MEMORY = (
+    12000  # MB: decoded pictures and what the backbone makes of them take up to 8 GiB
+)
 
 
 # --- recipes
@@ -168,7 +172,7 @@ def training_job(job, wildcards, params, device="cpu"):
     )
 
 
-def teach(job, wildcards, params, threads, *files):
+def run_training_job(job, wildcards, params, threads, *files):
     """Does the work of a training job, on as many threads as its job has.
 
     `files` are its inputs but for the dataset, which the recipe names, and then its outputs.
@@ -176,7 +180,7 @@ def teach(job, wildcards, params, threads, *files):
     import torch
 
     torch.set_num_threads(threads)
-    device = choose_device(config["device"])
+    device = choose_device(params.device)
     job.work(training_job(job, wildcards, params, device), *files)
 
 
