@@ -49,12 +49,13 @@ lint: .venv/tests
 
 .venv/game: requirements.txt | python
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --requirement requirements.txt
+	@echo "Installing the game's packages; pip shows how far it is."
+	$(BIN)/pip install --requirement requirements.txt
 	touch $@
 
 # For bundles whose players come from a model hub.
 models: .venv/game
-	$(BIN)/pip install --quiet --requirement requirements-models.txt
+	$(BIN)/pip install --requirement requirements-models.txt
 
 .venv/tests: requirements-dev.lock | python
 	$(PYTHON) -m venv .venv
