@@ -87,7 +87,13 @@ rule train_captioner:
         "Training the captioner: {output}"
     run:
         run_training_job(
-            captioner, wildcards, params, threads, input.words, input.backbone, *output
+            captioner,
+            wildcards,
+            params,
+            threads,
+            input.words,
+            input.backbone,
+            *output,
         )
 
 
@@ -145,7 +151,13 @@ rule train_first_stage:
         "Training the painter's first stage: {output}"
     run:
         run_training_job(
-            first_stage, wildcards, params, threads, input.words, input.text, *output
+            first_stage,
+            wildcards,
+            params,
+            threads,
+            input.words,
+            input.text,
+            *output,
         )
 
 
