@@ -2,12 +2,13 @@
 
 Any model of transformers that brings pictures into one space (DINO and the like), or pictures and
 texts (CLIP, SigLIP): then it also says how well a picture fits a text. It is named in the config
-(`judge`), as a folder or as transformers knows it. A file of weights is the storybook's own judge,
-which measures its model card: it answers what is in a scene.
+(`judge`), as a folder or as transformers knows it (`owner/name@commit`). A file of weights is the
+storybook's own judge, which measures its model card: it answers what is in a scene.
 """
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -26,21 +27,36 @@ class Judge:
     """What pictures and texts are to a model of transformers, on the CPU."""
 
     def __init__(self, name: str) -> None:
-        """Raises UserError if the model cannot be had."""
+        """`name` is a folder, or a model's name, which `@` and a commit may follow.
+
+        Raises UserError if the model cannot be had.
+        """
         from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
         from transformers.utils import logging
 
         logging.disable_progress_bar()
+        where = source_of(name)
         try:
-            self.model = AutoModel.from_pretrained(name, use_safetensors=True).eval()
-            self.look = AutoImageProcessor.from_pretrained(name)
+            self.model, loaded = AutoModel.from_pretrained(
+                **where, use_safetensors=True, output_loading_info=True
+            )
+            self.model.eval()
+            self.look = AutoImageProcessor.from_pretrained(**where)
             self.reads = hasattr(self.model, "get_text_features")
-            self.tokens = AutoTokenizer.from_pretrained(name) if self.reads else None
+            self.tokens = AutoTokenizer.from_pretrained(**where) if self.reads else None
         except Exception as error:
             raise UserError(
                 f"config: the judge {name} cannot be loaded ({str(error).splitlines()[0]}); give a"
                 " folder with a model for transformers that sees pictures, or leave it out."
             ) from None
+        # Where weights are missing, transformers draws random ones. DINO's have no pooler.
+        missing = {name for name in loaded["missing_keys"] if not name.startswith("pooler.")}
+        self.pools = len(missing) == len(loaded["missing_keys"])
+        if missing:
+            raise UserError(
+                f"config: the judge {name} lacks {len(missing)} of its weights"
+                f" ({sorted(missing)[0]}, …); give a model that is complete."
+            )
 
     @staticmethod
     def called(name: str | None) -> Judge | AnswersJudge | None:
@@ -54,8 +70,10 @@ class Judge:
 
         with torch.inference_mode():
             seen = self.look(images=picture, return_tensors="pt")
-            found = self.model.get_image_features(**seen) if self.reads else self.model(**seen)
-            return _unit(found)
+            if self.reads:
+                return _unit(self.model.get_image_features(**seen))
+            found = self.model(**seen)
+            return _unit(found if self.pools else found.last_hidden_state[:, 0])
 
     def sentence(self, caption: str) -> np.ndarray | None:
         """A text, of unit length: (D,); None if the model reads none."""
@@ -97,6 +115,14 @@ class AnswersJudge:
         """A text, of unit length: (A,); None if it answers no question."""
         told = self.storybook.answered(caption)
         return _unit(told[None]) if told.any() else None
+
+
+def source_of(name: str) -> dict[str, str]:
+    """Where transformers finds a model: a folder as it is, a name with the commit after `@`."""
+    model, _, commit = name.rpartition("@")
+    if os.path.isdir(name) or not model:
+        return {"pretrained_model_name_or_path": name}
+    return {"pretrained_model_name_or_path": model, "revision": commit}
 
 
 @lru_cache

@@ -1,13 +1,19 @@
 """An independent judge of pictures: tiny random models of transformers, loaded from folders."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT, Game
+from hubs import serving
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import (
     CLIPConfig,
     CLIPImageProcessor,
@@ -134,3 +140,46 @@ def test_a_file_that_is_no_judge_is_a_mistake_told_in_words(tmp_path: Path, cont
         path.write_bytes(contents)
     with pytest.raises(UserError, match="judge.safetensors: these are not the weights"):
         Judge.called(str(path))
+
+
+LOOK = """
+import sys
+from PIL import Image
+from scripts.judge import Judge
+for name in sys.argv[1:]:
+    print(*Judge.called(name).picture(Image.new("RGB", (40, 40), "red")))
+"""
+
+
+def test_a_judge_of_a_hub_is_the_one_of_its_commit(dino: str, tmp_path: Path):
+    files = {path.name: path.read_bytes() for path in Path(dino).iterdir()}
+    ViTModel(ViTConfig(**SEEN), add_pooling_layer=False).save_pretrained(tmp_path / "other")
+    other = (tmp_path / "other" / "model.safetensors").read_bytes()
+    with serving() as hub:
+        repository = hub.model("org/dino", files)
+        first = repository.names["main"]
+        repository.commit({**files, "model.safetensors": other})
+        asked = "org/dino", f"org/dino@{first}", dino
+        looked = subprocess.run(
+            [sys.executable, "-c", LOOK, *asked], cwd=ROOT, capture_output=True, text=True,
+            env={**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "cache")},
+        )  # fmt: skip
+    assert looked.returncode == 0, looked.stderr
+    newest, pinned, here = looked.stdout.splitlines()
+    assert pinned == here != newest
+
+
+def test_a_judge_that_lacks_weights_is_refused(dino: str, tmp_path: Path):
+    shutil.copytree(dino, tmp_path / "cut")
+    weights = tmp_path / "cut" / "model.safetensors"
+    kept = {name: t for name, t in load_file(weights).items() if "patch" not in name}
+    save_file(kept, weights, metadata={"format": "pt"})
+    with pytest.raises(UserError, match="lacks .* of its weights"):
+        Judge.called(str(tmp_path / "cut"))
+
+
+def test_a_missing_file_of_a_judge_is_told_before_anything_is_played(game: Game):
+    call = game.call("results/cow/drift.tsv", judge="nowhere.safetensors")
+    assert call.code == 1
+    assert "there is no file nowhere.safetensors (judge)" in call.text
+    assert "Traceback" not in call.text

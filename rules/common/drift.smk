@@ -9,14 +9,21 @@ MEANING = ("scripts.attngan.text_encoder", "scripts.attngan.image_encoder")
 
 # The storybook's own judge is a file of weights, and its code.
 OWN_JUDGE = (config["judge"] or "").endswith(".safetensors")
+TRAINED_JUDGE = "training/judge.safetensors"  # made by a rule, where it is missing
 JUDGE = ["scripts.storybook.judge"] if OWN_JUDGE else []
 
 
+@exit_on_user_error
 def judge_files(_):
     """The files of the judge, where it is a file or a folder here."""
     judge = config["judge"]
     if not judge:
         return []
+    if OWN_JUDGE and judge != TRAINED_JUDGE and not os.path.isfile(judge):
+        raise UserError(
+            f"config: there is no file {judge} (judge); give the path of a judge's weights, or"
+            f" {TRAINED_JUDGE}, which a rule makes."
+        )
     if os.path.isdir(judge):
         paths = (os.path.join(judge, name) for name in sorted(os.listdir(judge)))
         return [path for path in paths if os.path.isfile(path)]
