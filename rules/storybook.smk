@@ -3,11 +3,12 @@
 from scripts.storybook.world import MORE_STYLES, STYLES, UNSEEN_STYLES
 
 # Scenes that are drawn to learn from, and those that are kept for the evaluation: seed and number.
-DRAWN, HELD_OUT = (1, 26000), (2, 2000)
+DRAWN, HELD_OUT = (1, 80000), (2, 2000)
 LOOSE = (3, 18000)  # scenes laid out freely, for the captioner and the judge
 STRANGERS = (4, 1000)  # scenes drawn otherwise than any that is learnt from
 ART = expand("training/artwork/{style}.json", style=STYLES)
 MORE_ART = expand("training/artwork/{style}.json", style=MORE_STYLES)
+UNSEEN_ART = expand("training/artwork/{style}.json", style=UNSEEN_STYLES)
 BUNDLE = expand(
     "models/storybook/{file}",
     file=[
@@ -107,7 +108,7 @@ rule contact_sheet:
 
 rule base_pictures:
     input:
-        ART,
+        ART + UNSEEN_ART,
     output:
         directory("training/base_pictures"),
     message:
@@ -154,7 +155,7 @@ rule attributes:
 
 rule strangers:
     input:
-        expand("training/artwork/{style}.json", style=UNSEEN_STYLES),
+        UNSEEN_ART,
     output:
         "training/scenes/strangers/captions.jsonl",
     message:

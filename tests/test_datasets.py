@@ -9,6 +9,7 @@ from PIL import Image
 
 from scripts.errors import UserError
 from scripts.training import annotations, pictures
+from scripts.training.dataset import CaptionedPictures
 from scripts.training.pictures import Pictures
 from scripts.training.recipe import Dataset
 
@@ -91,6 +92,9 @@ WRONG = {
     "elsewhere": ({"picture": "/etc/passwd"}, "inside of"),
     "a folder": ({"picture": "in"}, "not a file"),
     "a NUL in a name": ({"picture": "0.png\0"}, "name of a file"),
+    "a weight of nothing": ({"weight": 0}, "above 0"),
+    "a weight in words": ({"weight": "often"}, "above 0"),
+    "a weight without end": ({"weight": float("inf")}, "JSON"),
     "codes of text": ({"codes": ["1"]}, "whole numbers"),
     "codes below 0": ({"codes": [-1]}, "whole numbers"),
     "codes that are true": ({"codes": [True]}, "whole numbers"),
@@ -283,3 +287,13 @@ def test_digests_of_a_dataset_tell_captions_from_pictures(folder: Path):
     read(folder, lines(GOOD[0], {**GOOD[1], "captions": ["another"]}))
     after = Dataset(folder).digests()
     assert after["captions"] != before["captions"] and after["pictures"] == before["pictures"]
+
+
+def test_what_weighs_more_is_drawn_more_often(folder: Path):
+    heavy = {**GOOD[0], "weight": 3}
+    read(folder, lines(heavy, GOOD[1]))
+    dataset = CaptionedPictures(folder, 8)
+    drawn = [
+        record["picture"] for step in range(50) for record in dataset.batch(16, 1, step).records
+    ]
+    assert 550 < drawn.count(heavy["picture"]) < 650  # of 800

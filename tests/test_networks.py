@@ -22,6 +22,7 @@ from scripts.attngan.generator import Generator, GeneratorConfig, as_codes
 from scripts.attngan.image_encoder import ImageEncoder, ImageEncoderConfig
 from scripts.attngan.text_encoder import TextEncoder, TextEncoderConfig
 from scripts.captioner.network import END, Captioner, CaptionerConfig, Decoder, Encoder, pack_words
+from scripts.training.captioner import missed_words
 
 TEXT = TextEncoderConfig(vocabulary=20, embedding=6, features=8)
 TINY = GeneratorConfig(sentence=8, noise=6, condition=5, width=2, stages=2, residuals=1)
@@ -266,6 +267,15 @@ def test_teacher_forcing_scores_each_word_from_those_before() -> None:
         output, state = decoder.lstm(one[None, None], state)
         alone.append(decoder.linear(output[0, 0]))
     torch.testing.assert_close(logits[[0, 3, 5, 6]], torch.stack(alone))
+
+
+def test_words_are_missed_where_a_caption_has_them_and_found_where_it_has_none() -> None:
+    ids = torch.tensor([[1, 5, 7, END], [1, 7, END, 0]])
+    blind = torch.full((2, 12), -9.0)
+    told = blind.scatter(1, ids, 9.0)
+    assert missed_words(told, ids).item() < 0.01
+    assert missed_words(blind, ids).item() == pytest.approx(9 * 1.5, rel=0.01)  # 2 words and 1
+    assert missed_words(-told, ids).item() > 50
 
 
 def test_teaching_and_speaking_agree() -> None:

@@ -137,6 +137,19 @@ def test_loose_scenes_differ_and_are_drawn_again_with_the_same_bytes(artwork, tm
     assert "codes" not in json.loads(records[0])
 
 
+def test_more_icons_of_a_kind_are_drawn_and_painters_paint_the_first(tmp_path: Path):
+    body = '<rect width="16" height="16" fill="{}"/>'
+    icons = {"dog": {"body": body.format("#804020")}, "poodle": {"body": body.format("#f0f0f0")}}
+    for style in world.STYLES:
+        (tmp_path / f"{style}.json").write_text(json.dumps({"icons": icons, "width": 16}))
+    artwork = Artwork(sorted(tmp_path.glob("*.json")))
+    assert artwork.icons_of("dog", "noto") == ["", "poodle"]
+    assert artwork.icons_of("cat", "noto") == []
+    assert artwork.whole("dog", "noto", "").getpixel((9, 9))[:3] == (128, 64, 32)
+    assert artwork.whole("dog", "noto", "", "poodle").getpixel((9, 9))[:3] == (240, 240, 240)
+    assert artwork.sprite("dog", 0, "", 32, False, False).getpixel((9, 9))[:3] == (128, 64, 32)
+
+
 def test_another_program_lays_the_same_artwork_out(artwork, tmp_path: Path):
     other_layout.write(artwork, tmp_path / "captions.jsonl", 3, 5, world.STYLES, 64)
     for line in (tmp_path / "captions.jsonl").read_text().splitlines():

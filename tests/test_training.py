@@ -141,7 +141,13 @@ def test_a_painter_may_begin_with_eyes_that_know_and_stages_that_learnt_alone(wo
         **RECIPE,
         "sizes": sizes,
         "pretrained": "eyes.safetensors",
-        "captioner": {**RECIPE["captioner"], "dataset": "more", "eyes": 0.5, "fixed": 6},
+        "captioner": {
+            **RECIPE["captioner"],
+            "dataset": "more",
+            "eyes": 0.5,
+            "fixed": 6,
+            "words": 0.2,
+        },
         "damsm": {**RECIPE["damsm"], "steps": [0, 2, 2]},
         "generator": {**RECIPE["generator"], "polish": 0, "texts": 0.1, "together": 2},
     }

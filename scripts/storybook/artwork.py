@@ -90,6 +90,25 @@ OTHERWISE: dict[str, dict[str, str | None]] = {
     },
 }  # fmt: skip
 
+# More icons that show a kind: those who look at pictures learn from all of them (see loose.py), the
+# painter paints the first one only.
+MORE_ICONS = {
+    "dog": ("guide-dog", "service-dog", "poodle"),
+    "cat": ("black-cat",),
+    "cow": ("ox", "water-buffalo"),
+    "sheep": ("ram", "ewe", "ewe-1", "ewe-2"),
+    "penguin": ("penguin-2",),
+    "car": ("sport-utility-vehicle", "taxi", "oncoming-automobile"),
+    "bus": ("minibus", "trolleybus", "oncoming-bus"),
+    "truck": ("articulated-lorry", "pickup-truck"),
+    "motorcycle": ("motorcycle",),
+    "airplane": ("small-airplane",),
+    "ship": ("passenger-ship", "ferry"),
+    "umbrella": ("umbrella-on-ground",),
+    "pizza": ("pizza-2",),
+    "cake": ("shortcake", "shortcake-1", "birthday-cake-2"),
+}
+
 # Hue (in turns), how colourful, how bright: what a saturated part of the artwork becomes.
 PAINT = {
     "red": (0.99, 0.85, 0.85),
@@ -180,27 +199,36 @@ class Artwork:
         picture = picture.resize(size, Image.Resampling.LANCZOS)
         return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else picture
 
-    def _whole(self, kind: str, style: str, colour: str) -> Image.Image:
-        """RGBA, the object in its colour as it is drawn, cut to its outline."""
-        picture = _cut(draw_svg(self._svg(kind, style, colour), DRAWN))
+    def _whole(self, kind: str, style: str, colour: str, name: str = "") -> Image.Image:
+        """RGBA, the object in its colour as it is drawn, cut to its outline.
+
+        `name` is one of `icons_of` this kind and style; without it, the first one is drawn.
+        """
+        picture = _cut(draw_svg(self._svg(kind, style, colour, name), DRAWN))
         if not colour or kind == "batter":
             return picture
-        part = PAINTED.get((kind, style))
+        part = None if name else PAINTED.get((kind, style))
         return _tint(picture, colour) if KINDS[kind].coat else _paint(picture, colour, part)
 
-    def _icon(self, kind: str, style: str) -> dict | None:
+    def icons_of(self, kind: str, style: str) -> list[str]:
+        """The names of a set's icons that show a kind; "" is the one that the painter paints."""
+        first = [""] if kind == "batter" or self._icon(kind, style) is not None else []
+        others = MORE_ICONS.get(kind, ())
+        return first + [name for name in others if self._icon(kind, style, name) is not None]
+
+    def _icon(self, kind: str, style: str, name: str = "") -> dict | None:
         """The icon of a set, or None."""
         icons = self.sets[style]
-        name = OTHERWISE.get(style, {}).get(kind, KINDS[kind].icon)
+        name = name or OTHERWISE.get(style, {}).get(kind, KINDS[kind].icon)
         if name is None:
             return None
         alias = icons.get("aliases", {}).get(name)
         return icons["icons"].get(alias["parent"] if alias else name)
 
-    def _svg(self, kind: str, style: str, colour: str) -> str:
+    def _svg(self, kind: str, style: str, colour: str, name: str = "") -> str:
         if kind == "batter":
             return _batter(style, colour)
-        icons, icon = self.sets[style], self._icon(kind, style)
+        icons, icon = self.sets[style], self._icon(kind, style, name)
         width = icon.get("width", icons.get("width", 16))
         height = icon.get("height", icons.get("height", 16))
         if kind == "bear":

@@ -69,16 +69,18 @@ def loose_scene_of(seed: int, number: int) -> tuple[Content, list[str], random.R
 def write(artwork: list[str], records: Path | str, scenes: Iterable[Told], side: int) -> None:
     """Render scenes: `records` is the folder's captions.jsonl, beside it `pictures/*.png`.
 
-    Beside its captions, each record has the layout as `codes` (the known noise) and the objects'
-    `boxes`; a trainer may use both, and a dataset of photographs has neither. `artwork` are the
-    icon sets, pictures are `side` pixels square.
+    Beside its captions, each record has a `weight`, the layout as `codes` (the known noise) and the
+    objects' `boxes`; a trainer may use them, and a dataset of photographs has none. `artwork` are
+    the icon sets, pictures are `side` pixels square.
     """
     renderer = Renderer(Artwork(artwork), side)
 
     def render(drawn: Told) -> tuple[Image.Image, dict]:
         scene, told = drawn
         picture, boxes = renderer.render(scene)
-        return picture, {"captions": told, "codes": scene.layout.codes(), "boxes": boxes}
+        weight = max(KINDS[kind].weight for kind, _ in scene.content.things)
+        codes = scene.layout.codes()
+        return picture, {"captions": told, "weight": weight, "codes": codes, "boxes": boxes}
 
     write_pictures(records, map(render, scenes))
 
@@ -130,12 +132,24 @@ BASES = {
 }
 
 
+# Base pictures that nothing was trained on: drawn by other artists, laid out freely. Each with the
+# styles that it is drawn in, and a number that decides how.
+FOREIGN_BASES = {
+    "duck": (Content("duck", "", "beach", 1), ("noto-v1",), 3),
+    "pair": (Content("horse", "brown", "beach", 1, "", "bicycle", "red"), ("fxemoji",), 4),
+}
+
+
 def write_bases(artwork: list[str], folder: Path | str, side: int = 256) -> None:
     """The base pictures that come with the game, as `<name>.png` in a folder."""
-    renderer = Renderer(Artwork(artwork), side)
+    sets = Artwork(artwork)
+    renderer = Renderer(sets, side)
     with written_folder(folder) as part:
         for name, scene in BASES.items():
             picture, _ = renderer.render(scene)
+            picture.save(part / f"{name}.png", format="PNG", optimize=True)
+        for name, (content, styles, number) in FOREIGN_BASES.items():
+            picture = draw_loose(sets, renderer, content, styles, random.Random(f"{name}/{number}"))
             picture.save(part / f"{name}.png", format="PNG", optimize=True)
 
 

@@ -23,7 +23,7 @@ from scripts.training.job import save
 from scripts.training.known_noise import noise_for
 from scripts.training.scores import bleu4, r_precision
 
-JUDGE = {"steps": 900, "batch": 32, "rate": 2e-3}
+JUDGE = {"steps": 1800, "batch": 32, "rate": 2e-3}
 QUESTIONS = ("kind", "colour", "place", "count", "act", "both kinds")
 AT_ONCE = 50
 ROUNDS = {5: 200, 20: 100}  # after how many rounds: chains that are looked at

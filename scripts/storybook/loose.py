@@ -6,13 +6,16 @@ they are, in whose style each is drawn and before what, is drawn from continuous
 
 import random
 
-from PIL import Image, ImageDraw, ImageEnhance
+import numpy as np
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter
 
 from scripts.storybook.artwork import Artwork
 from scripts.storybook.render import GROUND, Renderer
 from scripts.storybook.world import KINDS, LAYOUT, Content
 
 MIXED = 0.25  # share of scenes whose things are drawn in different styles
+OUTLINED = 0.2  # share of things that get a dark outline, as many artists draw
+OTHER_ICON = 0.5  # share of things that are drawn by another icon of their kind, where there is one
 BARE = 0.35  # share of scenes before a sky and a ground with nothing on them
 
 # Sizes from … to … of one, two, three things, as shares of the picture's side.
@@ -51,7 +54,13 @@ def draw_loose(
     for (x, y), (kind, colour) in sorted(zip(places, things, strict=True)):
         having = artwork.styles_of(kind, styles)
         own = chance.choice(having) if style not in having or chance.random() < MIXED else style
-        sprite = artwork.whole(kind, own, colour)
+        first, *others = artwork.icons_of(kind, own)
+        icon = chance.choice(others) if others and chance.random() < OTHER_ICON else first
+        sprite = artwork.whole(kind, own, colour, icon)
+        if not colour:
+            sprite = _other_hue(sprite, chance)
+        if chance.random() < OUTLINED:
+            sprite = _outlined(sprite, chance)
         sprite = _varied(sprite, size * chance.uniform(0.85, 1.15) * picture.width, content, chance)
         _put(picture, sprite, x, y, KINDS[kind].flies, chance)
     return picture
@@ -72,7 +81,7 @@ def _varied(
 ) -> Image.Image:
     """The sprite at a size, turned a little, mirrored or not, in other light."""
     scale = side / max(sprite.size)
-    stretch = chance.uniform(0.92, 1.08)
+    stretch = chance.uniform(0.85, 1.18)
     size = (max(4, round(sprite.width * scale * stretch)), max(4, round(sprite.height * scale)))
     sprite = sprite.resize(size, Image.Resampling.LANCZOS)
     angle = -24 if content.act else 0
@@ -85,6 +94,30 @@ def _varied(
     seen = ImageEnhance.Contrast(seen).enhance(chance.uniform(0.85, 1.12))
     seen.putalpha(alpha)
     return seen
+
+
+def _other_hue(sprite: Image.Image, chance: random.Random) -> Image.Image:
+    """The sprite in hues near its own: no caption tells the colour of what has its natural one."""
+    turn = round(chance.gauss(0, 0.03) * 256)
+    hue, vivid, bright = sprite.convert("RGB").convert("HSV").split()
+    hue = Image.fromarray(
+        np.asarray(hue) + np.uint8(turn % 256)
+    )  # the circle of hues has 256 steps
+    turned = Image.merge("HSV", (hue, vivid, bright)).convert("RGB")
+    turned.putalpha(sprite.getchannel("A"))
+    return turned
+
+
+def _outlined(sprite: Image.Image, chance: random.Random) -> Image.Image:
+    """The sprite with a dark line around it."""
+    wide = chance.choice((2, 4, 6))
+    room = Image.new("RGBA", (sprite.width + 2 * wide, sprite.height + 2 * wide))
+    room.paste(sprite, (wide, wide))
+    alpha = room.getchannel("A")
+    line = ImageChops.subtract(alpha.filter(ImageFilter.MaxFilter(2 * wide + 1)), alpha)
+    ink = Image.new("RGBA", room.size, (*[chance.randint(0, 70)] * 3, 255))
+    ink.putalpha(line)
+    return Image.alpha_composite(ink, room)
 
 
 def _put(

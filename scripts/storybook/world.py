@@ -44,6 +44,11 @@ class Kind:
     acts: tuple[str, ...]
     icon: str = ""
 
+    @property
+    def weight(self) -> float:
+        """How often a painter sees it: what has coats and poses has more looks to be learnt."""
+        return 1 + 0.5 * self.coat + self.jumps
+
 
 # All that is known of each kind, in the order in which two kinds of one scene are told: what lives
 # comes first. A new kind is one more entry here (and in artwork.OTHERWISE, where a set of artwork
@@ -195,8 +200,8 @@ class Scene:
         return self
 
 
-PAIRS = 0.25  # share of scenes in which two kinds meet
-SINGLE = 0.5  # share of single things among the other scenes, at least
+PAIRS = 0.3  # share of scenes in which two kinds meet
+SINGLE = 0.6  # share of single things among the other scenes, at least
 
 
 def draw_content(chance: random.Random) -> Content:

@@ -29,7 +29,7 @@ COCO = (
     " and `annotations` with `image_id` and `caption`."
 )
 
-Record = dict[str, Any]  # picture, captions and, of rendered worlds, codes and boxes
+Record = dict[str, Any]  # picture, captions, and maybe weight, codes and boxes
 
 
 def read(folder: Path | str, annotations: Path | str | None = None) -> list[Record]:
@@ -121,7 +121,16 @@ def _of_line(line: bytes) -> Record:
     captions = [said for said in map(caption_of, captions) if said]
     if not captions:
         raise ValueError("its captions are empty; write what the picture shows, or leave it out")
-    return {"picture": _name(said["picture"]), "captions": captions} | _layout(said)
+    return {"picture": _name(said["picture"]), "captions": captions} | _weight(said) | _layout(said)
+
+
+def _weight(said: dict[str, Any]) -> Record:
+    """How often a picture is drawn, in comparison with the others, if a record tells it."""
+    if "weight" not in said:
+        return {}
+    if not _is_number(said["weight"]) or said["weight"] <= 0:
+        raise ValueError(f"weight must be a number above 0, not {_shown(said['weight'])}")
+    return {"weight": said["weight"]}
 
 
 def _layout(said: dict[str, Any]) -> Record:

@@ -2,7 +2,8 @@
 
 The list is COCO's annotation JSON, or the folder's own `captions.jsonl` (read by annotations.py).
 Each line of that is one picture: `picture` (a path inside the folder) and `captions` (a list of
-sentences). A rendered world may add `codes` (the noise that stands for the layout) and `boxes`
+sentences). It may add a `weight`, how often the picture is drawn in comparison with the others (1
+if it is not told). A rendered world may add `codes` (the noise that stands for the layout) and `boxes`
 (where the objects are); the trainers do without where they are missing.
 """
 
@@ -10,6 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,7 @@ class CaptionedPictures:
         self.side = side
         self.whole = whole
         self.records = lists.read(folder, annotations)
+        self.weights = list(accumulate(record.get("weight", 1) for record in self.records))
         self.memory = _Memory(len(self.records), side)
 
     def __len__(self) -> int:
@@ -57,7 +60,7 @@ class CaptionedPictures:
     def batch(self, size: int, seed: int, step: int) -> Batch:
         """The batch of one step: the same, whatever came before it."""
         chance = random.Random(f"{seed}/{step}")
-        indices = [chance.randrange(len(self)) for _ in range(size)]
+        indices = chance.choices(range(len(self)), cum_weights=self.weights, k=size)
         records = [self.records[index] for index in indices]
         captions = [chance.choice(record["captions"]) for record in records]
         return Batch(self.pictures(indices), captions, records)

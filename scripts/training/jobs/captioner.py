@@ -10,7 +10,7 @@ from scripts.training.recipe import Recipe
 from scripts.words import Vocabulary
 
 PARTS = ("captioner",)
-USUAL = {"eyes": 1.0, "fixed": 0}
+USUAL = {"eyes": 1.0, "fixed": 0, "words": 0.0}
 DATASET = "described"
 
 

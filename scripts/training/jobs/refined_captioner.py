@@ -18,6 +18,7 @@ DATASET = "described"
 
 def said(recipe: Recipe) -> dict[str, Any]:
     before = said_before(recipe)
+    del before["words"]
     return {**before, "steps": recipe.captioner["steps"][2], "rate": before["rate"] / 2}
 
 
