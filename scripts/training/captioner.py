@@ -44,9 +44,9 @@ def train(
 
     In the first `steps` batches it learns to speak while its eyes stay as they are, so that each
     picture is looked at only once; in the second ones all of it learns, its eyes at the share
-    `eyes` of the rate, but for its first `fixed` layers. At a weight of `words`, its eyes also learn
-    which words a caption has, whatever their order (Fang et al. 2015, arXiv 1411.4952): that they
-    are told sooner what to look for. Goes on from what `folder` holds. Raises UserError if
+    `eyes` of the rate, but for its first `fixed` layers. With a weight of `words`, its eyes also
+    learn which words a caption contains, in any order (Fang et al. 2015, arXiv 1411.4952): a
+    shorter way to learn what matters. Goes on from what `folder` holds. Raises UserError if
     captioner and image encoder have different backbones.
     """
     torch.manual_seed(seed)

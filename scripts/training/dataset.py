@@ -3,8 +3,8 @@
 The list is COCO's annotation JSON, or the folder's own `captions.jsonl` (read by annotations.py).
 Each line of that is one picture: `picture` (a path inside the folder) and `captions` (a list of
 sentences). It may add a `weight`, how often the picture is drawn in comparison with the others (1
-if it is not told). A rendered world may add `codes` (the noise that stands for the layout) and `boxes`
-(where the objects are); the trainers do without where they are missing.
+if it is not told). A rendered world may add `codes` (the noise that stands for the layout) and
+`boxes` (where the objects are); the trainers do without where they are missing.
 """
 
 import random
