@@ -100,9 +100,7 @@ def _other_hue(sprite: Image.Image, chance: random.Random) -> Image.Image:
     """The sprite in hues near its own: no caption tells the colour of what has its natural one."""
     turn = round(chance.gauss(0, 0.03) * 256)
     hue, vivid, bright = sprite.convert("RGB").convert("HSV").split()
-    hue = Image.fromarray(
-        np.asarray(hue) + np.uint8(turn % 256)
-    )  # the circle of hues has 256 steps
+    hue = Image.fromarray(np.asarray(hue) + np.uint8(turn % 256))  # hues are a circle of 256
     turned = Image.merge("HSV", (hue, vivid, bright)).convert("RGB")
     turned.putalpha(sprite.getchannel("A"))
     return turned
