@@ -16,13 +16,17 @@ from scripts.storybook.world import KINDS, LAYOUT, Content
 MIXED = 0.25  # share of scenes whose things are drawn in different styles
 OUTLINED = 0.2  # share of things that get a dark outline, as many artists draw
 OTHER_ICON = 0.5  # share of things that are drawn by another icon of their kind, where there is one
+# Share of scenes before two colours that tell no place: what is there must be seen by itself, and
+# the place that captions name be guessed by it.
+ABSTRACT = 0.2
 BARE = 0.35  # share of scenes before a sky and a ground with nothing on them
 
 # Sizes from … to … of one, two, three things, as shares of the picture's side.
 SIZES = {1: (0.3, 0.95), 2: (0.26, 0.52), 3: (0.2, 0.36)}
 
 # What bare backdrops are painted in: the upper part, the lower part; None: one colour throughout.
-BARE_COLOURS: dict[str, tuple[tuple[int, int, int], tuple[int, int, int] | None]] = {
+Colour = tuple[int, int, int]
+BARE_COLOURS: dict[str, tuple[Colour, Colour | None]] = {
     "field": ((150, 205, 240), (110, 170, 80)),
     "forest": ((120, 165, 120), (80, 110, 60)),
     "snow": ((185, 210, 235), (240, 244, 250)),
@@ -144,8 +148,11 @@ def _put(
 
 def _backdrop(backdrops: Renderer, place: str, chance: random.Random) -> Image.Image:
     side = backdrops.side
+    if chance.random() < ABSTRACT:
+        colours = [tuple(chance.randint(40, 255) for _ in range(3)) for _ in range(2)]
+        return _bare(*colours, side, chance)
     if chance.random() < BARE:
-        return _bare(place, side, chance)
+        return _bare(*BARE_COLOURS[place], side, chance)
     version = chance.randrange(LAYOUT["backdrop"])
     picture = backdrops.backdrop(place, version)
     if chance.random() < 0.5:
@@ -158,9 +165,8 @@ def _backdrop(backdrops: Renderer, place: str, chance: random.Random) -> Image.I
     return ImageEnhance.Brightness(picture).enhance(chance.uniform(0.85, 1.12))
 
 
-def _bare(place: str, side: int, chance: random.Random) -> Image.Image:
-    """A sky and a ground, or a wall and a floor, in colours near those of the place."""
-    upper, lower = BARE_COLOURS[place]
+def _bare(upper: Colour, lower: Colour | None, side: int, chance: random.Random) -> Image.Image:
+    """A sky and a ground, or a wall and a floor, in colours near these; None: no ground."""
     shade = [_near(colour, chance) for colour in (upper, upper, lower or upper)]
     picture = Image.new("RGB", (1, side))
     horizon = round(side * chance.uniform(0.35, 0.7)) if lower else side
@@ -176,6 +182,6 @@ def _bare(place: str, side: int, chance: random.Random) -> Image.Image:
     return picture.resize((side, side))
 
 
-def _near(colour: tuple[int, int, int], chance: random.Random) -> tuple[int, ...]:
+def _near(colour: Colour, chance: random.Random) -> Colour:
     light = chance.uniform(-28, 28)
     return tuple(min(255, max(0, round(part + light + chance.gauss(0, 12)))) for part in colour)
