@@ -55,12 +55,17 @@ def captions(config: GeneratorConfig, lengths: tuple[int, ...]) -> tuple[Tensor,
 @pytest.mark.parametrize(
     ("width", "stages", "every_stage"), [(4, 3, True), (4, 2, False), (4, 1, True), (32, 2, True)]
 )
+@pytest.mark.parametrize("first_residuals", [(), (0, 1, 2, 1)])
 def test_pictures_are_those_of_the_plain_generator(
-    width: int, stages: int, every_stage: bool, lengths: tuple[int, ...]
+    width: int,
+    stages: int,
+    every_stage: bool,
+    lengths: tuple[int, ...],
+    first_residuals: tuple[int, ...],
 ) -> None:
     config = GeneratorConfig(
         sentence=8, noise=6, condition=5, width=width, first_width=8, stages=stages,
-        residuals=2, every_stage=every_stage, codes=(3,),
+        residuals=2, every_stage=every_stage, codes=(3,), first_residuals=first_residuals,
     )  # fmt: skip
     plain = liven(Generator(config), *captions(config, (5,) * 8))
     with torch.no_grad():

@@ -210,7 +210,12 @@ def test_codes_reach_the_picture() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"), [({"stages": 0}, "at least 1"), ({"codes": [5, 2]}, "do not fit")]
+    ("wrong", "message"),
+    [
+        ({"stages": 0}, "at least 1"),
+        ({"codes": [5, 2]}, "do not fit"),
+        ({"first_residuals": [1]}, "must have 4"),
+    ],
 )
 def test_impossible_generators_are_refused(wrong: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -308,6 +308,9 @@ LAUGHS = "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwis
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
+        ("seed: 1\nrounds: 2\nseed: 3", "line 3 is wrong.*'seed' is there twice"),
+        ("study:\n  bases: [a]\n  bases: [b]", "line 3 is wrong.*'bases' is there twice"),
+        ("- {a: 1, a: 2}", "'a' is there twice"),
         ("[" * 100_000, "nested more than"),
         ("{a: " * 100_000, "nested more than"),
         ("- " * 50_000, "nested more than"),

@@ -30,6 +30,8 @@ class GeneratorConfig:
     # The same of the first stage's own layers, up to its last one; 0: as `width`. What is where is
     # settled there, at small sides, so that more channels cost little time.
     first_width: int = 0
+    # Residual blocks after each of the first stage's four Ups; empty: none, as published.
+    first_residuals: tuple[int, ...] = ()
     stages: int = 3  # 1 to 3 (or more): the last picture is 64 * 2**(stages - 1) pixels wide
     residuals: int = 3  # residual blocks of each later stage
     every_stage: bool = True  # False: paint the last stage only (the published AttnDCGAN)
@@ -45,6 +47,11 @@ class GeneratorConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "codes", tuple(self.codes))  # a list, when it was read from YAML
+        object.__setattr__(self, "first_residuals", tuple(self.first_residuals))
+        if self.first_residuals and len(self.first_residuals) != FIRST_UPS:
+            raise ValueError(
+                f"first_residuals must have {FIRST_UPS} numbers, not {len(self.first_residuals)}"
+            )
         if self.stages < 1:
             raise ValueError(f"stages must be at least 1, not {self.stages}")
         if sum(self.codes) > self.noise:
@@ -151,12 +158,20 @@ class FirstStage(nn.Module):
         self.norm = nn.BatchNorm1d(spread)
         widths = [*(width >> i for i in range(FIRST_UPS)), config.width]
         self.ups = nn.Sequential(*(Up(a, b) for a, b in zip(widths, widths[1:], strict=False)))
+        blocks = config.first_residuals or (0,) * FIRST_UPS
+        self.residuals = nn.ModuleList(
+            nn.Sequential(*(Residual(width) for _ in range(number)))
+            for width, number in zip(widths[1:], blocks, strict=True)
+        )
 
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
         x = self.mapping(torch.cat([condition, z], dim=1))  # (B, M), or as they are
         x = self.linear(x)  # (B, 2 * 16F' * 4 * 4), F' first_width
         x = functional.glu(self.norm(x), dim=1)  # (B, 16F' * 4 * 4)
-        return self.ups(x.unflatten(1, (-1, FIRST_SIDE, FIRST_SIDE)))  # (B, F, 64, 64)
+        x = x.unflatten(1, (-1, FIRST_SIDE, FIRST_SIDE))  # (B, 16F', 4, 4)
+        for up, residuals in zip(self.ups, self.residuals, strict=True):
+            x = residuals(up(x))
+        return x  # (B, F, 64, 64)
 
 
 class NextStage(nn.Module):

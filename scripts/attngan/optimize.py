@@ -58,14 +58,19 @@ class FoldedMapping(nn.Module):
 
 
 class FoldedFirst(nn.Module):
-    """FirstStage: what is mapped, if anything is, one linear layer, then its Ups."""
+    """FirstStage: what is mapped, if anything is, one linear layer, then its Ups and residuals."""
 
     def __init__(self, first: FirstStage) -> None:
         super().__init__()
         mapped = isinstance(first.mapping, Mapping)
         self.mapping = FoldedMapping(first.mapping) if mapped else nn.Identity()
         self.linear = fuse_linear_bn_eval(first.linear, first.norm)
-        self.ups = nn.Sequential(*(FoldedUp(up) for up in first.ups))
+        self.ups = nn.Sequential(
+            *(
+                nn.Sequential(FoldedUp(up), *map(FoldedResidual, residuals))
+                for up, residuals in zip(first.ups, first.residuals, strict=True)
+            )
+        )
 
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
         x = self.mapping(torch.cat([condition, z], dim=1))
@@ -86,7 +91,7 @@ def fold(network: Generator) -> Generator:
     network.eval()
     slow = [(name, part) for name, part in network.named_modules() if type(part) in FOLDED]
     for name, part in slow:
-        if not name.startswith("first.ups"):  # FoldedFirst has taken those
+        if not name.startswith("first."):  # FoldedFirst has taken those
             network.set_submodule(name, FOLDED[type(part)](part))
     if not network.config.reads:
         network.paint = network.paint[-1:]

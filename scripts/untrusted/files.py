@@ -122,6 +122,6 @@ def open_file(path: Path, most: int, *, empty: bool = False) -> BinaryIO:
     if (not size and not empty) or size > most:
         file.close()
         if not size:
-            raise UserError(f"{path}: this file is empty.")
+            raise UserError(f"{path}: this file is empty; put something into it, or delete it.")
         raise UserError(f"{path}: this file has {size:,} bytes; more than {most:,} are not opened.")
     return file

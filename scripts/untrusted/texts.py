@@ -114,6 +114,7 @@ def read_yaml(path: Path | str, loader: type = yaml.SafeLoader) -> Any:
     content = read_bytes(path, MAX_YAML_BYTES, empty=True)
     try:
         _check_yaml(content)
+        _check_keys(yaml.compose(content, Loader=yaml.SafeLoader))
         return yaml.load(content, Loader=loader)
     # ValueError: a date that is none, a number of thousands of digits, bytes that are not UTF-8.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -121,6 +122,27 @@ def read_yaml(path: Path | str, loader: type = yaml.SafeLoader) -> Any:
         line = f" line {mark.line + 1} is wrong:" if mark else ""
         problem = " ".join(str(getattr(error, "problem", None) or error).split())
         raise UserError(f"{path}:{line} this is not YAML ({problem}).") from None
+
+
+def _check_keys(root: yaml.Node | None) -> None:
+    """Raises MarkedYAMLError if a mapping has a key twice, of which YAML would keep the last."""
+    nodes, seen = [root], set()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+            continue
+        keys = set()
+        for key, value in node.value:
+            nodes += [key, value]
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in keys:
+                    problem = f"{key.value!r} is there twice; leave one of them out"
+                    raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+                keys.add((key.tag, key.value))
 
 
 def _check_yaml(content: bytes) -> None:
