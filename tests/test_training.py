@@ -460,18 +460,19 @@ def test_known_noise_is_normal_and_says_its_codes():
     assert (z.std(dim=0) - 1).abs().max() < 0.05
 
 
-def test_contrast_asks_for_steep_edges_wherever_they_lie_nearby():
-    """To squared distance, a soft edge is better than a sharp one that lies a pixel off."""
+@pytest.mark.parametrize(("near", "shift"), [(4, 1), (16, 1), (16, 9)])
+def test_contrast_asks_for_steep_edges_wherever_they_lie_nearby(near: int, shift: int):
+    """To squared distance, a soft edge is better than a sharp one that lies elsewhere."""
     place = torch.arange(32.0).expand(1, 3, 32, 32)
-    edge, off = (place > 13).float() * 2 - 1, (place > 14).float() * 2 - 1
-    soft = ((place - 13.5) / 4).clamp(-1, 1)
-    assert torch.equal(contrast(off), contrast(edge))
-    assert (contrast(soft) - contrast(edge)).abs().mean() > 0.1
+    edge, off = (place > 16).float() * 2 - 1, (place > 16 + shift).float() * 2 - 1
+    soft = ((place - 16.5 - shift / 2) / (4 * shift)).clamp(-1, 1)
+    assert torch.equal(contrast(off, near), contrast(edge, near))
+    assert (contrast(soft, near) - contrast(edge, near)).abs().mean() > 0.03
     weights = torch.ones(1, 1, 32, 32)
     assert distance(off, edge, weights, 0) > distance(soft, edge, weights, 0)
-    assert detail(edge, edge, weights) == 0
-    assert detail(off, edge, weights) == distance(off, edge, weights, 1)
-    assert detail(soft, edge, weights) > distance(soft, edge, weights, 1)
+    assert detail(edge, edge, weights, 2.0, near) == 0
+    assert detail(off, edge, weights, 2.0, near) == distance(off, edge, weights, 1)
+    assert detail(soft, edge, weights, 2.0, near) > distance(soft, edge, weights, 1)
 
 
 def test_the_quick_generator_is_the_plain_one():

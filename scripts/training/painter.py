@@ -26,8 +26,11 @@ from scripts.training.optimization import Optimization, Style
 from scripts.training.precision import bfloat16
 from scripts.words import Vocabulary
 
-CONTRAST = 2.0  # weight of the later stages' contrast, beside the plain distance
-NEAR = 4  # pixels: the side of the parts in which contrast is compared
+# What later stages learn contrast by: its weight beside the plain distance, and the side in pixels
+# of the parts in which it is compared. What a first stage paints may lie some pixels off, so that a
+# small part has much contrast or none: the median of these is a soft edge.
+OF_TRUE_PICTURES = (2.0, 4)
+OF_PAINTED_ONES = (8.0, 16)
 OBJECTS = 10.0  # how much more a pixel inside an object's box counts
 KL = 1e-4  # weight of the conditioning augmentation's divergence
 CALM = -6.0  # where its log variance begins: at 0, noise drowns the caption for thousands of steps
@@ -218,7 +221,7 @@ def train_reader(
             seen_of_it = stage.look(before)
             features, _ = stage(seen_of_it, words.repeat(PARTS, 1, 1), padding.repeat(PARTS, 1))
             painted = paint(features).float()
-        far = detail(painted, wanted[:, :3], wanted[:, 3:])
+        far = detail(painted, wanted[:, :3], wanted[:, 3:], *OF_TRUE_PICTURES)
         run.learn(far, distance=far)
     run.finish()
     return network.eval()
@@ -265,7 +268,7 @@ def tune(
                 x, _ = stage(stage.look(picture, x), words, padding)
                 picture = paint(x)
             true = shrink(wanted, picture.shape[-1])
-            far = far + detail(picture.float(), true[:, :3], true[:, 3:])
+            far = far + detail(picture.float(), true[:, :3], true[:, 3:], *OF_PAINTED_ONES)
         run.learn(far, distance=far)
     run.finish()
     return network.eval()
@@ -294,22 +297,23 @@ def distance(painted: Tensor, wanted: Tensor, weights: Tensor, sharp: float) -> 
     return sharp * edges + (1 - sharp) * 2 * (off.square() * weights).mean()
 
 
-def detail(painted: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
+def detail(painted: Tensor, wanted: Tensor, weights: Tensor, heed: float, near: int) -> Tensor:
     """What later stages learn by: `distance`, and how far the contrast of small parts is off.
 
     Where an edge may lie a pixel off, plain distance makes it soft. Contrast, the root mean square
-    of the slopes in NEAR x NEAR pixels, asks for one as steep as it should be.
+    of the slopes in `near` x `near` pixels, asks for one as steep as it should be, with the weight
+    `heed`.
     """
-    off = contrast(painted) - contrast(wanted)  # (B, 3, S / NEAR, S / NEAR)
-    unlike = (off.abs() * F.avg_pool2d(weights, NEAR)).mean()
-    return distance(painted, wanted, weights, 1.0) + CONTRAST * unlike
+    off = contrast(painted, near) - contrast(wanted, near)  # (B, 3, S / near, S / near)
+    unlike = (off.abs() * F.avg_pool2d(weights, near)).mean()
+    return distance(painted, wanted, weights, 1.0) + heed * unlike
 
 
-def contrast(pictures: Tensor) -> Tensor:
-    """How steep slopes are, part by part: (B, 3, S, S) -> (B, 3, S / NEAR, S / NEAR)."""
+def contrast(pictures: Tensor, near: int) -> Tensor:
+    """How steep slopes are, part by part: (B, 3, S, S) -> (B, 3, S / near, S / near)."""
     across = F.pad(pictures[..., 1:] - pictures[..., :-1], (0, 1))
     down = F.pad(pictures[..., 1:, :] - pictures[..., :-1, :], (0, 0, 0, 1))
-    return (F.avg_pool2d(across.square() + down.square(), NEAR) + 1e-4).sqrt()
+    return (F.avg_pool2d(across.square() + down.square(), near) + 1e-4).sqrt()
 
 
 def divergence(mu: Tensor, logvar: Tensor) -> Tensor:
