@@ -275,7 +275,7 @@
       const alt = round ? `Painted in round ${round}: ${said(game, round)}` : "The base picture";
       figure.replaceChildren(source ? element("img", { class: "large", src: source, alt }) : element("div", { class: "large text", dir: "auto" }, game.text || "the base file is gone"));
       told.replaceChildren(
-        element("p", { class: "round" }, round === 0 ? "What the game began with" : round === 1 && game.text ? "The base text, from which the picture was painted" : `Said of the picture of ${round === 1 ? "the base" : `round ${round - 1}`}, and painted in round ${round}`),
+        element("p", { class: "round" }, round === 0 ? "What the game began with" : round === 1 && game.text ? "The base text, from which the picture was painted" : `The caption of ${round === 1 ? "the base" : `round ${round - 1}`}, painted in round ${round}`),
         caption(game, round, "caption said"), ...losses(game, round));
       others.replaceChildren(...sideBySide(game, round));
       more.replaceChildren(...onDemand(game, round));
