@@ -84,6 +84,7 @@ def test_the_storybooks_attributes_are_those_of_its_grammar():
             colours = content.colour, content.other_colour
             assert signs.said(caption) == {
                 "kind": content.kind,
+                "second": content.other,
                 "colour": min(filter(None, colours), default=""),
                 "place": content.place,
                 "count": str(content.count),

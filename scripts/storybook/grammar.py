@@ -69,6 +69,7 @@ TOGETHER = (
     "{setting} there is {one} beside {other}",
     "a picture of {one} and {other} {setting}",
 )
+PAIRED = r"\b(?:and|beside|next to)\b"  # in all captions of two kinds, and in no other
 TURNED = 0.2  # how often the one that is usually told last is told first
 
 NOUN_SIGNS = {
@@ -194,11 +195,16 @@ def read(caption: str) -> Content:
 def attributes() -> dict[str, dict[str, str]]:
     """The signs by which captions are read, as a table (models/storybook/attributes.yaml).
 
-    Of two kinds, the table reads the one that `read` calls the first; of two colours, the first in
-    the alphabet. (In KINDS, teddy bears come before bears.)
+    Of two kinds, the table reads the one that `read` calls the first as `kind`, and then `second`;
+    of two colours, the first in the alphabet. (In KINDS, teddy bears come before bears.)
     """
+    not_teddy = "".join(rf"(?<!{one.removesuffix('bear')})" for one, _ in KINDS["teddy bear"].nouns)
     return {
         "kind": {kind: NOUN_SIGNS[kind].pattern for kind in KINDS},
+        "second": {
+            kind: rf"^(?=.*{PAIRED}).*{not_teddy if kind == 'bear' else ''}{sign.pattern}"
+            for kind, sign in reversed(NOUN_SIGNS.items())
+        },
         "colour": {
             colour: rf"\b{colour}\b" + {"green": "(?! field)", "blue": "(?! sky)"}.get(colour, "")
             for colour in COLOURS
