@@ -22,10 +22,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from scripts import backbones, packed, winograd
 from scripts.attngan import optimize as painters
 from scripts.attngan.generator import Generator
-from scripts.attngan.text_encoder import TextEncoder, TextEncoderConfig
+from scripts.attngan.text_encoder import TextEncoder
 from scripts.bundles import Bundle
 from scripts.captioner.network import Captioner
 from scripts.captioner.optimize import FastDecoder
+from scripts.networks import build
 
 
 def main() -> None:
@@ -61,7 +62,7 @@ def machine() -> float:
 
 def report(bundle: Bundle, best: float) -> None:
     """Print the parts of one bundle."""
-    text = TextEncoder(TextEncoderConfig(vocabulary=1000, **bundle.sizes("text_encoder"))).eval()
+    text = build(bundle, "text_encoder", range(1000)).eval()
     captioner, painter = captioner_of(bundle), generator_of(bundle)
     captioner.decoder.max_words = WORDS
     needed = {name: multiply_adds(work) for name, work in parts(captioner, text, painter).items()}

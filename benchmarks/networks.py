@@ -27,10 +27,11 @@ from scripts import backbones, packed, winograd  # noqa: E402
 from scripts.attngan import generator, transposed  # noqa: E402
 from scripts.attngan import optimize as painters  # noqa: E402
 from scripts.attngan.attention import attend  # noqa: E402
-from scripts.attngan.generator import Generator, GeneratorConfig  # noqa: E402
+from scripts.attngan.generator import Generator  # noqa: E402
 from scripts.bundles import Bundle  # noqa: E402
-from scripts.captioner.network import END, Captioner, CaptionerConfig  # noqa: E402
+from scripts.captioner.network import END, Captioner  # noqa: E402
 from scripts.captioner.optimize import FastDecoder  # noqa: E402
+from scripts.networks import build  # noqa: E402
 
 WORDS = 12  # of the caption that is painted, and of one that ends by itself: COCO's usual length
 CANDIDATES = 16
@@ -60,9 +61,8 @@ def main() -> None:
 def captioner_of(bundle: Bundle) -> Captioner:
     """The captioner with random weights, which never says <end>."""
     torch.manual_seed(0)
-    words = bundle.weights("captioner").with_suffix(".txt")
-    number = len(bundle.words["captioner"]) if words.is_file() else VOCABULARY
-    network = Captioner(CaptionerConfig(vocabulary=number, **bundle.sizes("captioner")))
+    known = bundle.weights("captioner").with_suffix(".txt").is_file()
+    network = build(bundle, "captioner", None if known else range(VOCABULARY))
     network.decoder.linear.bias.data[END] = -1e9
     return network.eval().requires_grad_(False)
 
@@ -70,8 +70,7 @@ def captioner_of(bundle: Bundle) -> Captioner:
 def generator_of(bundle: Bundle) -> Generator:
     """The generator with random weights."""
     torch.manual_seed(0)
-    sizes = {"sentence": bundle.sizes("text_encoder")["features"], **bundle.sizes("generator")}
-    return Generator(GeneratorConfig(**sizes)).eval().requires_grad_(False)
+    return build(bundle, "generator").eval().requires_grad_(False)
 
 
 def caption_rows(bundle: Bundle) -> list[Row]:

@@ -103,22 +103,19 @@ def write_random(folder: Path, official: Bundle) -> None:
     import yaml
     from safetensors.torch import save_file
 
-    from scripts.attngan.generator import Generator, GeneratorConfig
-    from scripts.attngan.text_encoder import TextEncoder, TextEncoderConfig
-    from scripts.captioner.network import END, Captioner, CaptionerConfig
+    from scripts.captioner.network import END
+    from scripts.networks import build
 
     torch.manual_seed(0)
     folder.mkdir()
     words = [f"word{number}" for number in range(27297)]
-    captioner = Captioner(CaptionerConfig(vocabulary=9956, **official.sizes("captioner")))
-    captioner.decoder.linear.bias.data[END] = -1e9  # captions of full length, the dearest
     networks = {
-        "captioner": captioner,
-        "text_encoder": TextEncoder(
-            TextEncoderConfig(vocabulary=27297, **official.sizes("text_encoder"))
-        ),
-        "generator": Generator(GeneratorConfig(**official.sizes("generator"))),
+        "captioner": build(official, "captioner", range(9956)),
+        "text_encoder": build(official, "text_encoder", range(27297)),
+        "generator": build(official, "generator"),
     }
+    # Captions of full length, the dearest.
+    networks["captioner"].decoder.linear.bias.data[END] = -1e9
     for part, network in networks.items():
         save_file(network.state_dict(), folder / f"{part}.safetensors")
     special = ["<pad>", "<start>", "<end>", "<unk>"]
