@@ -197,6 +197,7 @@ rule train_generator:
         words="training/{bundle}/text_encoder.txt",
         text="training/{bundle}/text_encoder.safetensors",
         backbone="training/{bundle}/damsm_pictures.safetensors",
+        captioner=lent_backbone,
         first="training/{bundle}/first_stage.safetensors",
         later=later_stages_of,
     output:
@@ -222,6 +223,7 @@ rule train_generator:
             input.words,
             input.text,
             input.backbone,
+            input.captioner,
             input.first,
             input.later,
             *output,

@@ -168,6 +168,11 @@ def test_a_painter_may_begin_with_eyes_that_know_and_stages_that_learnt_alone(wo
     kept = load_file(workshop.path("eyes.safetensors"))
     first = "features.1.layers.0.weight"
     assert torch.equal(seen[f"encoder.backbone.{first}"], kept[first])
+    # Pictures meet the changed texts with the captioner's backbone, as it was before its last job.
+    spoke = load_file(made / "captioner_of_pictures.safetensors")
+    met = load_file(made / "image_encoder.safetensors")
+    last = "14.layers.6.weight"
+    assert torch.equal(met[f"backbone.{last}"], spoke[f"encoder.backbone.features.{last}"])
     workshop.path("input", "wish.txt").write_text("a red ball")
     workshop.play("results/wish+mine/round2.txt")
 

@@ -114,6 +114,14 @@ def trained_backbone(wildcards):
 
 
 @exit_on_user_error
+def lent_backbone(wildcards):
+    """The captioner's, for pictures that meet changed texts anew; otherwise what they have."""
+    changed = recipe_called(wildcards.bundle).texts
+    known = "captioner_of_pictures" if changed else "damsm_pictures"
+    return f"training/{wildcards.bundle}/{known}.safetensors"
+
+
+@exit_on_user_error
 def later_stages_of(wildcards):
     """Those that learnt alone, as only stages can that read the picture before them."""
     reads = bundle_to_be(wildcards.bundle).sizes("generator").get("reads")

@@ -18,6 +18,6 @@ def familiarity(network: Captioner, picture: Tensor) -> float:
     Takes one picture (1, 3, S, S), normalised and of the size that the captioner sees. The
     embedding is normalised over the pictures that the captioner was taught with (Encoder.norm), so
     that 1 is their root mean square, but for the norm's own scale. What is too little is measured
-    for each bundle: 1.0 for the storybook (see its model card).
+    for each bundle: 0.8 for the storybook (see its model card).
     """
     return network.encoder(picture).square().mean().sqrt().item()

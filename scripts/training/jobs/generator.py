@@ -37,6 +37,7 @@ def work(
     vocabulary: Path | str,
     text_encoder: Path | str,
     eyes: Path | str,
+    captioner: Path | str,
     first: Path | str,
     later: Path | str,
     weights: Path | str,
@@ -46,13 +47,15 @@ def work(
 
     `first` and `later` are its stages as they have learnt alone; `later` is the same file as
     `first` where later stages learn from what the first one makes. The image encoder, too, is
-    written: anew beside a text encoder that a painter has changed, or else as it was (`eyes`).
+    written: with the backbone of the `captioner`, which knows the dataset, anew beside a text
+    encoder that a painter has changed; or else as it was, and `captioner` is the same file as
+    `eyes`.
     """
     taught = learners(job, vocabulary, text_encoder)
     image = job.image_encoder(eyes)
     if "pictures" in job.said:
-        notes = job.notes(image_encoder, vocabulary, text_encoder, eyes)
-        image = _meet_again(job, taught, image, notes)
+        notes = job.notes(image_encoder, vocabulary, text_encoder, eyes, captioner)
+        image = _meet_again(job, taught, image, captioner, notes)
     network = _stages(job, taught[-1], first, later)
     notes = job.notes(weights, vocabulary, text_encoder, eyes, first, later)
     if "known_noise" in job.said:  # its end depends on no other budget
@@ -65,11 +68,17 @@ def work(
     save(image, image_encoder)
 
 
-def _meet_again(job: TrainingJob, taught: tuple, image: Any, notes: Path) -> Any:
+def _meet_again(
+    job: TrainingJob, taught: tuple, image: Any, captioner: Path | str, notes: Path
+) -> Any:
     """The image encoder, whose last layers learn anew beside the text encoder as it is."""
+    from safetensors.torch import load_file
+
+    from scripts.training.captioner import lend_eyes
     from scripts.training.damsm import train_image_encoder
 
     known, text, _ = taught
+    lend_eyes(load_file(captioner), image)
     pictures = job.pictures(image.config.size)
     return train_image_encoder(image, text, pictures, known, notes, **job.said["pictures"])
 
