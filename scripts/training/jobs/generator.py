@@ -57,7 +57,7 @@ def work(
         notes = job.notes(image_encoder, vocabulary, text_encoder, eyes, captioner)
         image = _meet_again(job, taught, image, captioner, notes)
     network = _stages(job, taught[-1], first, later)
-    notes = job.notes(weights, vocabulary, text_encoder, eyes, first, later)
+    notes = job.notes(weights, vocabulary, text_encoder, eyes, captioner, first, later)
     if "known_noise" in job.said:  # its end depends on no other budget
         plain = replace(job, said={"known_noise": job.said["known_noise"]})
         own = plain.notes(weights, vocabulary, text_encoder, first, later)
