@@ -99,6 +99,20 @@ def test_no_attribute_is_said_by_any_caption_whatever():
     assert signs.said("a jumping white sheep in the snow")["count"] == "1"
 
 
+def test_a_second_kind_is_another_one():
+    signs = Attributes.read(ROOT / "models" / "storybook" / "attributes.yaml")
+    for caption, second in {
+        "a dog and its ball in a room": "",
+        "a horse next to a building": "",
+        "a dog and a dog in the grass": "",
+        "a teddy bear next to a stuffed bear": "",
+        "a bear beside a teddy bear": "bear",
+        "a teddy bear and a dog": "teddy bear",
+        "a horse, and far behind it three bicycles": "bicycle",
+    }.items():
+        assert signs.said(caption)["second"] == second, caption
+
+
 def test_an_expression_that_is_none_is_named(tmp_path: Path):
     path = tmp_path / "attributes.yaml"
     path.write_text("kind: {cow: '(cow'}")

@@ -69,7 +69,6 @@ TOGETHER = (
     "{setting} there is {one} beside {other}",
     "a picture of {one} and {other} {setting}",
 )
-PAIRED = r"\b(?:and|beside|next to)\b"  # in all captions of two kinds, and in no other
 TURNED = 0.2  # how often the one that is usually told last is told first
 
 NOUN_SIGNS = {
@@ -198,13 +197,9 @@ def attributes() -> dict[str, dict[str, str]]:
     Of two kinds, the table reads the one that `read` calls the first as `kind`, and then `second`;
     of two colours, the first in the alphabet. (In KINDS, teddy bears come before bears.)
     """
-    not_teddy = "".join(rf"(?<!{one.removesuffix('bear')})" for one, _ in KINDS["teddy bear"].nouns)
     return {
         "kind": {kind: NOUN_SIGNS[kind].pattern for kind in KINDS},
-        "second": {
-            kind: rf"^(?=.*{PAIRED}).*{not_teddy if kind == 'bear' else ''}{sign.pattern}"
-            for kind, sign in reversed(NOUN_SIGNS.items())
-        },
+        "second": {kind: _second_sign(kind) for kind in reversed([*KINDS][1:])},
         "colour": {
             colour: rf"\b{colour}\b" + {"green": "(?! field)", "blue": "(?! sky)"}.get(colour, "")
             for colour in COLOURS
@@ -213,6 +208,15 @@ def attributes() -> dict[str, dict[str, str]]:
         "count": {"3": r"\bthree\b", "2": r"\b(two|couple)\b", "1": ONE.pattern},
         "act": {JUMPING: rf"\b{JUMPING}\b"},
     }
+
+
+def _second_sign(kind: str) -> str:
+    """An expression found in captions with this kind and one that comes before it in KINDS."""
+    kinds = [*KINDS]
+    before = [noun for other in kinds[: kinds.index(kind)] for noun, _ in KINDS[other].nouns]
+    tails = [noun.removesuffix(kind) for noun in before if noun.endswith(f" {kind}")]
+    alone = "".join(f"(?<!{tail})" for tail in tails)  # a teddy bear is no bear
+    return rf"^(?=.*\b(?:{'|'.join(before)})\b).*{alone}{NOUN_SIGNS[kind].pattern}"
 
 
 def write_attributes(path: Path | str) -> None:
