@@ -26,9 +26,9 @@ from scripts.training.optimization import Optimization, Style
 from scripts.training.precision import bfloat16
 from scripts.words import Vocabulary
 
-# What later stages learn contrast by: its weight beside the plain distance, and the side in pixels
-# of the parts in which it is compared. What a first stage paints may lie some pixels off, so that a
-# small part has much contrast or none: the median of these is a soft edge.
+# How later stages learn contrast: its weight beside the plain distance, and the side in pixels of
+# the parts in which it is compared. An edge in a first stage's picture may lie some pixels off; in
+# small parts that is penalized as much as having no edge, so that stages would learn to blur.
 OF_TRUE_PICTURES = (2.0, 4)
 OF_PAINTED_ONES = (8.0, 16)
 OBJECTS = 10.0  # how much more a pixel inside an object's box counts
@@ -297,16 +297,16 @@ def distance(painted: Tensor, wanted: Tensor, weights: Tensor, sharp: float) -> 
     return sharp * edges + (1 - sharp) * 2 * (off.square() * weights).mean()
 
 
-def detail(painted: Tensor, wanted: Tensor, weights: Tensor, heed: float, near: int) -> Tensor:
+def detail(painted: Tensor, wanted: Tensor, weights: Tensor, weight: float, near: int) -> Tensor:
     """What later stages learn by: `distance`, and how far the contrast of small parts is off.
 
     Where an edge may lie a pixel off, plain distance makes it soft. Contrast, the root mean square
     of the slopes in `near` x `near` pixels, asks for one as steep as it should be, with the weight
-    `heed`.
+    `weight`.
     """
     off = contrast(painted, near) - contrast(wanted, near)  # (B, 3, S / near, S / near)
     unlike = (off.abs() * F.avg_pool2d(weights, near)).mean()
-    return distance(painted, wanted, weights, 1.0) + heed * unlike
+    return distance(painted, wanted, weights, 1.0) + weight * unlike
 
 
 def contrast(pictures: Tensor, near: int) -> Tensor:
