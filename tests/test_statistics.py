@@ -1,6 +1,7 @@
 """What a study makes of its chains, held against values that can be computed by hand."""
 
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -469,8 +470,11 @@ def test_many_bundles_are_drawn_in_panels_of_their_own(tmp_path: Path):
     attributes.write(tmp_path / "chains.tsv", *out)
     attributes.draw(out[0], tmp_path / "attributes.svg")
     attributes.draw_survival(out[2], tmp_path / "survival.svg")
-    drawn = (tmp_path / "attributes.svg").read_text()
-    assert all(f"bundle-{n}: kind" in drawn for n in range(9))
+    said = re.findall("<!-- (.*?) -->", (tmp_path / "attributes.svg").read_text())
+    for number in range(9):  # two lines, each of which is no wider than its panel
+        title = [f"bundle-{number}", "kind, against round 1's caption"]
+        assert title in [said[at : at + 2] for at in range(len(said))]
+    assert not any("bundle" in one and "kind" in one for one in said)
 
 
 def test_what_a_page_says_in_short_is_what_its_tables_say():

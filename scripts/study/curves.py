@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from scripts import plots
 from scripts.drift.measures import CURVES
@@ -116,7 +118,7 @@ def draw(
             own = [(panel, kind) for kind in kinds]
             grid += [own[first : first + columns] for first in range(0, len(own), columns)]
     sheet, axes = plots.figure(
-        (2.6 if len(kinds) <= TOGETHER else 1.9) * len(grid) + 0.7, len(grid), columns,
+        (2.6 if len(kinds) <= TOGETHER else 1.7) * len(grid) + 0.7, len(grid), columns,
         sharex=True,
     )  # fmt: skip
     for line, cells in zip(axes, grid, strict=True):
@@ -131,16 +133,20 @@ def draw(
             if level is not None:
                 panel.axhline(level, color="#888", linewidth=1, linestyle=":")
             begun = f", {STARTS[first]}" if len(starts) > 1 else ""
-            shown = own if alone is None else [row for row in own if (row["bundle"],) == alone]
-            counts = _range([row["chains"] for row in shown]) if shown else "no"
-            small = alone is not None
-            panel.set_title(
-                f"{alone[0]}: {what}{begun}" if small else f"{what}{begun}: {counts} chains",
-                fontsize=6 if small else 8, loc="left",
-            )  # fmt: skip
-            panel.set_ylabel(unit, fontsize=7 if small else 9)
-            panel.set_xlabel("round", fontsize=7 if small else 9)
-            panel.tick_params(labelbottom=True, labelsize=7 if small else None)
+            counts = _range([row["chains"] for row in own]) if own else "no"
+            if alone is None:
+                panel.set_title(f"{what}{begun}: {counts} chains", fontsize=8, loc="left")
+                panel.set_ylabel(unit, fontsize=9)
+                panel.set_xlabel("round", fontsize=9)
+            else:  # the panels of a line share their axes, whose names are said at its ends
+                said = textwrap.fill(f"{what}{begun}", 40)
+                panel.set_title(f"{alone[0]}\n{said}", fontsize=6, loc="left")
+                first_of_line = panel is line[0]
+                panel.set_ylabel(unit if first_of_line else "", fontsize=7)
+                panel.tick_params(labelsize=7, labelleft=first_of_line)
+                panel.set_xlabel("round" if cells is grid[-1] else "", fontsize=7)
+                panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+            panel.tick_params(labelbottom=True)
     sheet.suptitle(f"{title}: means and 95 % intervals over bases, where they can be told",
                    fontsize=11)  # fmt: skip
     plots.legend(sheet, [kind for (kind,) in kinds])
