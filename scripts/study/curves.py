@@ -147,7 +147,7 @@ def draw(
                 panel.set_xlabel("round" if cells is grid[-1] else "", fontsize=7)
                 panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             panel.tick_params(labelbottom=True)
-    sheet.suptitle(f"{title}: means and 95 % intervals over bases, where they can be told",
+    sheet.suptitle(f"{title}: means and 95 % confidence intervals over bases",
                    fontsize=11)  # fmt: skip
     plots.legend(sheet, [kind for (kind,) in kinds])
     plots.save(sheet, out)

@@ -30,13 +30,13 @@ def write(folder: Path | str, out: Path | str) -> None:
         "# A study of drift",
         played(tables["chains"]),
         ABOUT,
-        "Intervals hold 95 % of what other bases of the same kind would give; chance is the level"
-        " that the bases of other chains would reach.",
+        "Intervals are 95 % confidence intervals over bases; chance is the level that the bases of"
+        " other chains would reach.",
         "## In short",
         *in_short(tables),
         "## Mean cumulative drift (MCD) and semantic drift rate (SDR)",
         "Always against generation 0. MCD: higher is less drift. `curve` is what describes the"
-        " similarities best; `sdr_b` of a·exp(−b·g) + c is told only where that is an exponential,"
+        " similarities best; `sdr_b` of a·exp(−b·g) + c is given only where that is an exponential,"
         " and `v1_…` is the fit as published in the paper's first version, whatever it is worth.",
         markdown(tables["mcd"]),
         "![S(g) in four mappings](mcd.svg)",
@@ -64,7 +64,7 @@ def write(folder: Path | str, out: Path | str) -> None:
         f" {ROUNDS} rounds at the least. {_horizon(tables['ends'])}",
         markdown(settled(tables["ends"])),
         "How many stay: chains that have settled in the first part of their rounds (`seen`), and"
-        " the share of them that goes on so to the end.",
+        " the share of them that stays so to the end.",
         markdown(tables["settled"]),
         *_commonest(tables["attractors"], "last captions"),
         "![The commonest ends](attractors.svg)",
@@ -177,7 +177,7 @@ def _horizon(ends: list[Row]) -> str:
     shortest, longest = (pick(row["rounds"] for row in ends) for pick in (min, max))
     if longest < ROUNDS:
         return f"Chains of {longest} rounds are too short to tell."
-    told = f"In chains of {longest} rounds no cycle of more than {longest // CYCLES} can be told"
+    told = f"In chains of {longest} rounds no cycle of more than {longest // CYCLES} can be seen"
     short = f"; those of fewer than {ROUNDS} rounds tell of none" if shortest < ROUNDS else ""
     return f"{told}{short}. What is not settled may settle later."
 

@@ -231,9 +231,7 @@ def _measured(
         row |= dict(zip(("sdr_b_low", "sdr_b_high"), _rates(curve), strict=True))
         row["told"] = best.curve is not None and not published.note
         if best.curve is None:
-            notes.append(
-                f"fewer than {decay.FEWEST} generations: no curve can be told from another"
-            )
+            notes.append(f"fewer than {decay.FEWEST} generations: no curve can be told apart")
     asked = [row for row in own if mapping.generation(row) in similar]
     lacking = sum(row.get(mapping.column) is None for row in asked)
     if lacking:
@@ -285,7 +283,7 @@ def _mean(bundle: str, rows: list[Row], own: Sequence[Row], curves: Sequence[Cur
     lacking = [str(one["mapping"]) for one in own if one["mcd"] is None]
     unfitted = [str(one["mapping"]) for one in there if one["note"] or not one["told"]]
     notes = [f"without {', '.join(lacking)}"] if lacking else []
-    notes += [f"no rate that can be told of {', '.join(unfitted)}"] if unfitted else []
+    notes += [f"no rate can be determined for {', '.join(unfitted)}"] if unfitted else []
     return {**row, "note": "; ".join(notes) or None}
 
 
