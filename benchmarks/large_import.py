@@ -73,11 +73,9 @@ def main() -> None:
         subprocess.run(
             [
                 *(sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile"),
-                *("--directory", folder, "--cores", "2", "study", "--quiet", "all"),
+                *("--directory", folder, "--cores", "2", "study"),
             ],
             check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
         )
         took = time.perf_counter() - begun
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
