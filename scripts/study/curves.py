@@ -133,17 +133,17 @@ def draw(
             if level is not None:
                 panel.axhline(level, color="#888", linewidth=1, linestyle=":")
             begun = f", {STARTS[first]}" if len(starts) > 1 else ""
-            counts = _range([row["chains"] for row in own]) if own else "no"
             if alone is None:
+                counts = _range([row["chains"] for row in own])
                 panel.set_title(f"{what}{begun}: {counts} chains", fontsize=8, loc="left")
                 panel.set_ylabel(unit, fontsize=9)
                 panel.set_xlabel("round", fontsize=9)
             else:  # the panels of a line share their axes, whose names are said at its ends
                 said = textwrap.fill(f"{what}{begun}", 40)
                 panel.set_title(f"{alone[0]}\n{said}", fontsize=6, loc="left")
-                first_of_line = panel is line[0]
-                panel.set_ylabel(unit if first_of_line else "", fontsize=7)
-                panel.tick_params(labelsize=7, labelleft=first_of_line)
+                leftmost = panel is line[0]
+                panel.set_ylabel(unit if leftmost else "", fontsize=7)
+                panel.tick_params(labelsize=7, labelleft=leftmost)
                 panel.set_xlabel("round" if cells is grid[-1] else "", fontsize=7)
                 panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             panel.tick_params(labelbottom=True)

@@ -297,16 +297,17 @@ def distance(painted: Tensor, wanted: Tensor, weights: Tensor, sharp: float) -> 
     return sharp * edges + (1 - sharp) * 2 * (off.square() * weights).mean()
 
 
-def detail(painted: Tensor, wanted: Tensor, weights: Tensor, weight: float, near: int) -> Tensor:
+def detail(
+    painted: Tensor, wanted: Tensor, weights: Tensor, contrast_weight: float, near: int
+) -> Tensor:
     """What later stages learn by: `distance`, and how far the contrast of small parts is off.
 
     Where an edge may lie a pixel off, plain distance makes it soft. Contrast, the root mean square
-    of the slopes in `near` x `near` pixels, asks for one as steep as it should be, with the weight
-    `weight`.
+    of the slopes in `near` x `near` pixels, asks for one as steep as it should be.
     """
     off = contrast(painted, near) - contrast(wanted, near)  # (B, 3, S / near, S / near)
     unlike = (off.abs() * F.avg_pool2d(weights, near)).mean()
-    return distance(painted, wanted, weights, 1.0) + weight * unlike
+    return distance(painted, wanted, weights, 1.0) + contrast_weight * unlike
 
 
 def contrast(pictures: Tensor, near: int) -> Tensor:
